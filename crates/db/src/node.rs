@@ -1,0 +1,94 @@
+//! One Postgres server and our connections to it.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use contract::Ctx;
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{Connection, PgPool, Postgres};
+
+use crate::config::{DatabaseConfig, NodeAddr};
+use crate::error::{Error, Result};
+
+/// A connection that rested longer than this may have died with its server: look before use. A
+/// shorter rest is trusted, which saves a round trip on nearly every request.
+const TRUSTED_REST: Duration = Duration::from_secs(1);
+
+#[derive(Debug)]
+pub(crate) struct Node {
+    /// As in `Server-Timing` and metrics: the host's name.
+    pub(crate) name: String,
+    pub(crate) pool: PgPool,
+    wait: Duration,
+}
+
+impl Node {
+    /// Connects lazily: a database that is not there yet is no reason not to start.
+    pub(crate) fn new(addr: &NodeAddr, config: &DatabaseConfig) -> Result<Node> {
+        let path = &config.password_file;
+        let password = fs::read_to_string(path).map_err(|error| {
+            let path = path.display();
+            Error::Config(format!(
+                "password_file: expected a readable file at {path}: {error}"
+            ))
+        })?;
+        let timeout_ms = config.pool.statement_timeout.as_millis().to_string();
+        let options = PgConnectOptions::new()
+            .host(&addr.host)
+            .port(addr.port)
+            .database(&config.name)
+            .username(&config.user)
+            .password(password.trim_end_matches(['\r', '\n']))
+            .application_name(env!("CARGO_PKG_NAME"))
+            .options([
+                ("statement_timeout", timeout_ms.as_str()),
+                // Twice a slow commit; longer means somebody is stuck.
+                ("lock_timeout", "2s"),
+                ("idle_in_transaction_session_timeout", "10s"),
+            ]);
+        let pool = PgPoolOptions::new()
+            .max_connections(config.pool.max_connections)
+            .acquire_timeout(config.pool.wait)
+            .test_before_acquire(false)
+            .before_acquire(|conn, meta| {
+                Box::pin(async move {
+                    if meta.idle_for < TRUSTED_REST {
+                        return Ok(true);
+                    }
+                    Ok(conn.ping().await.is_ok())
+                })
+            })
+            .connect_lazy_with(options);
+        Ok(Node {
+            name: addr.host.clone(),
+            pool,
+            wait: config.pool.wait,
+        })
+    }
+
+    pub(crate) fn from_pool(pool: PgPool) -> Node {
+        Node {
+            name: "db".to_owned(),
+            pool,
+            wait: Duration::from_secs(30),
+        }
+    }
+
+    /// A free connection, within the request's deadline and the pool's patience.
+    pub(crate) async fn acquire(&self, ctx: &Ctx) -> Result<PoolConnection<Postgres>> {
+        let left = ctx.remaining().map_err(|_| Error::DeadlineExceeded)?;
+        let started = Instant::now();
+        let acquired = tokio::time::timeout(left.min(self.wait), self.pool.acquire()).await;
+        metrics::histogram!("db_pool_wait_seconds", "node" => self.name.clone())
+            .record(started.elapsed().as_secs_f64());
+        match acquired {
+            Ok(Ok(conn)) => Ok(conn),
+            Err(_) | Ok(Err(sqlx::Error::PoolTimedOut)) => Err(Error::NoConnection {
+                node: self.name.clone(),
+                waited_ms: started.elapsed().as_millis(),
+            }),
+            Ok(Err(error)) => Err(error.into()),
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! The map of a logical database: which shard has which bucket, which node of it to ask.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use contract::{Bucket, Ctx};
+use sqlx::PgPool;
+
+use crate::config::DatabaseConfig;
+use crate::error::{Error, Result};
+use crate::node::Node;
+use crate::session::{Conn, Tx};
+
+/// The logical database of one domain. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Db {
+    shards: Arc<[Shard]>,
+}
+
+/// A part of a logical database that has some of the buckets, whole. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Shard {
+    /// `shard-1`, in the order of the configuration.
+    name: Arc<str>,
+    primary: Arc<Node>,
+}
+
+impl Db {
+    /// Checks the configuration and prepares the pools; connects to nothing yet. Errors are
+    /// [`Error::Config`] and name the key.
+    pub fn new(config: &DatabaseConfig) -> Result<Db> {
+        if config.pool.max_connections == 0 {
+            return Err(Error::Config(
+                "pool.max_connections: expected at least 1".to_owned(),
+            ));
+        }
+        let [shard] = config.shards.as_slice() else {
+            let n = config.shards.len();
+            return Err(Error::Config(format!(
+                "shards: expected one shard, got {n}"
+            )));
+        };
+        let [addr] = shard.nodes.as_slice() else {
+            let n = shard.nodes.len();
+            return Err(Error::Config(format!(
+                "shards[0].nodes: expected one node, got {n}"
+            )));
+        };
+        Ok(Db::of(Node::new(addr, config)?))
+    }
+
+    /// One node behind a pool that exists already, as in tests.
+    pub fn from_pool(pool: PgPool) -> Db {
+        Db::of(Node::from_pool(pool))
+    }
+
+    fn of(primary: Node) -> Db {
+        Db {
+            shards: [Shard {
+                name: "shard-1".into(),
+                primary: Arc::new(primary),
+            }]
+            .into(),
+        }
+    }
+
+    /// The shard that has this bucket's rows.
+    pub fn shard(&self, bucket: Bucket) -> &Shard {
+        &self.shards[usize::from(bucket.0) % self.shards.len()]
+    }
+
+    /// All of them, for questions about everybody.
+    pub fn shards(&self) -> &[Shard] {
+        &self.shards
+    }
+
+    /// A transaction, for a domain that is not sharded. `query` as in [`Shard::write`].
+    pub async fn write(&self, ctx: &Ctx, query: &'static str) -> Result<Tx> {
+        self.shards[0].write(ctx, query).await
+    }
+
+    /// A connection for reading, for a domain that is not sharded. `query` as in [`Shard::read`].
+    pub async fn read(&self, ctx: &Ctx, query: &'static str) -> Result<Conn> {
+        self.shards[0].read(ctx, query).await
+    }
+
+    /// Whether every shard answers now: for `/readyz`.
+    pub async fn ping(&self) -> Result<()> {
+        let ctx = Ctx::background("ping", Duration::from_secs(2));
+        for shard in self.shards() {
+            let mut conn = shard.primary.acquire(&ctx).await?;
+            sqlx::Connection::ping(&mut *conn).await?;
+        }
+        Ok(())
+    }
+}
+
+impl Shard {
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// A transaction on the primary. `query` names the unit of work in metrics and `Server-Timing`.
+    pub async fn write(&self, ctx: &Ctx, query: &'static str) -> Result<Tx> {
+        Tx::begin(&self.primary, &self.name, ctx, query).await
+    }
+
+    /// A connection for reading: may see less than the latest writes of others, but always this
+    /// user's own. `query` names the unit of work in metrics and `Server-Timing`.
+    pub async fn read(&self, ctx: &Ctx, query: &'static str) -> Result<Conn> {
+        Conn::open(&self.primary, &self.name, ctx, query).await
+    }
+
+    /// The pool of the primary, for what lives longer than a request: `listen`, `copy`, migrations.
+    pub fn primary_pool(&self) -> &PgPool {
+        &self.primary.pool
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+    use crate::config::{PoolConfig, ShardConfig};
+
+    fn config(shards: Vec<ShardConfig>) -> (tempfile::NamedTempFile, DatabaseConfig) {
+        let mut password = tempfile::NamedTempFile::new().unwrap();
+        writeln!(password, "secret").unwrap();
+        let config = DatabaseConfig {
+            name: "shop".to_owned(),
+            user: "orders".to_owned(),
+            password_file: password.path().to_owned(),
+            shards,
+            pool: PoolConfig::default(),
+        };
+        (password, config)
+    }
+
+    fn one_node() -> Vec<ShardConfig> {
+        vec![ShardConfig {
+            nodes: vec!["db:5432".parse().unwrap()],
+        }]
+    }
+
+    #[tokio::test]
+    async fn mistakes_name_their_key() {
+        let message = |config: &DatabaseConfig| Db::new(config).unwrap_err().to_string();
+
+        let (_kept, none) = config(vec![]);
+        assert_eq!(message(&none), "shards: expected one shard, got 0");
+
+        let (_kept, mut idle) = config(one_node());
+        idle.pool.max_connections = 0;
+        assert_eq!(message(&idle), "pool.max_connections: expected at least 1");
+
+        let (gone, locked_out) = config(one_node());
+        drop(gone);
+        assert!(message(&locked_out).starts_with("password_file: expected a readable file at "));
+    }
+
+    #[tokio::test]
+    async fn every_bucket_has_a_shard() {
+        let (_kept, config) = config(one_node());
+        let db = Db::new(&config).unwrap();
+        for bucket in 0..=u8::MAX {
+            assert_eq!(db.shard(Bucket(bucket)).name(), "shard-1");
+        }
+    }
+}
