@@ -3,7 +3,7 @@
 //!
 //! Owns: the order in which a box's processes start and stop, their restarts, and the reaping of
 //! every orphan. Never does: know what it runs. What Postgres needs stands in the box's file
-//! (`deploy/postgres/*.toml`), not here.
+//! (`deploy/boxd`), not here.
 //!
 //! Start reading at [`supervisor`]: its loop is the whole program. One thread, no async.
 
