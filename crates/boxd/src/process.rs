@@ -218,15 +218,16 @@ impl Process {
     }
 
     fn await_ready(&mut self, pid: Pid, since: Instant, now: Instant) {
-        let deadline = match &self.config.ready {
-            Some(ready) if !accepts(&ready.at) => ready.deadline,
-            _ => {
+        let ready = self.config.ready.as_ref();
+        let Some(probe) = ready.filter(|ready| !accepts(&ready.at)) else {
+            if ready.is_some() {
                 self.report(format_args!("ready after {} ms", (now - since).as_millis()));
-                self.was_ready = true;
-                self.state = State::Running { pid, since: now };
-                return;
             }
+            self.was_ready = true;
+            self.state = State::Running { pid, since: now };
+            return;
         };
+        let deadline = probe.deadline;
         if now - since >= deadline {
             self.report(format_args!("not ready within {} ms", deadline.as_millis()));
             self.ask_to_stop(pid, now);
