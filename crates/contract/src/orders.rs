@@ -257,6 +257,8 @@ impl From<ReportDays> for u32 {
 pub enum OrdersError {
     #[error("there is no product {0}")]
     NoSuchProduct(Sku),
+    #[error("the cart is full: it holds 50 products")]
+    CartFull,
     #[error("only {} of {} left", .0.available, .0.sku)]
     OutOfStock(Short),
     #[error("this Idempotency-Key came before with another order")]
@@ -288,6 +290,7 @@ impl From<&OrdersError> for Problem {
                 }),
                 ..Problem::new(422, "no-such-product", "No such product").detail(detail)
             },
+            OrdersError::CartFull => Problem::new(422, "cart-full", "Cart full").detail(detail),
             OrdersError::OutOfStock(short) => Problem {
                 short: Some(short.clone()),
                 ..Problem::new(409, "out-of-stock", "Not enough in stock").detail(detail)
@@ -314,6 +317,7 @@ impl From<Problem> for OrdersError {
     fn from(problem: Problem) -> OrdersError {
         match (problem.slug(), problem.short.clone()) {
             ("no-such-product", Some(short)) => OrdersError::NoSuchProduct(short.sku),
+            ("cart-full", _) => OrdersError::CartFull,
             ("out-of-stock", Some(short)) => OrdersError::OutOfStock(short),
             ("key-reused", _) => OrdersError::KeyReused,
             ("in-progress", _) => OrdersError::InProgress,
