@@ -18,7 +18,7 @@ enum Command {
         #[arg(long)]
         out: PathBuf,
         /// How many products to paint.
-        #[arg(long, default_value_t = 2_000)]
+        #[arg(long, default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(..=1_000_000))]
         products: u32,
         /// Folder of the static sources; it may be absent.
         #[arg(long, default_value = "crates/storefront/static")]

@@ -11,7 +11,7 @@ use crate::{
 const SIDE: u32 = 480;
 
 /// 8 to 20 KB for most pictures, and no visible ringing on flat colours.
-const QUALITY: u8 = 84;
+const QUALITY: u8 = 79;
 
 const BACKDROP: &str = include_str!("../scene/backdrop.svg");
 
