@@ -1,0 +1,118 @@
+//! k6, the load generator: real load from outside, thresholds that pass or fail.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use serde::{Deserialize, Serialize};
+use tokio::process::Command;
+
+use crate::Missing;
+use crate::audit::acknowledged_folder;
+use crate::compose::Compose;
+use crate::stage::Stage;
+
+/// No load test lasts longer.
+const LONGEST: Duration = Duration::from_secs(900);
+/// k6's exit code for "ran to its end, but a threshold failed".
+const THRESHOLD_FAILED: i32 = 99;
+
+/// What a load test found.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Outcome {
+    pub(crate) thresholds: Vec<Threshold>,
+    pub(crate) requests: u64,
+    pub(crate) failed_checks: u64,
+    pub(crate) dropped_iterations: u64,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Threshold {
+    pub(crate) metric: String,
+    pub(crate) threshold: String,
+    pub(crate) ok: bool,
+}
+
+impl Outcome {
+    pub(crate) fn passed(&self) -> bool {
+        self.thresholds.iter().all(|threshold| threshold.ok)
+    }
+}
+
+/// A load test of `loadtests/`, against the running stage.
+#[derive(Debug)]
+pub(crate) struct LoadTest<'a> {
+    pub(crate) compose: &'a Compose,
+    pub(crate) stage: Stage,
+    /// Its file's name without `.js`.
+    pub(crate) name: &'a str,
+    pub(crate) settings: &'a [(&'a str, String)],
+}
+
+impl LoadTest<'_> {
+    /// Runs it to its end with k6's own progress on stderr; writes what it was promised to
+    /// `target/acknowledged/` and an HTML report to `target/reports/`.
+    pub(crate) async fn run(&self) -> anyhow::Result<Outcome> {
+        let k6 = std::env::var("STAGECRAFT_K6")
+            .map_err(|_| Missing("k6 is missing: run this through ./stage".to_owned()))?;
+        let root = self.compose.root();
+        let (reports, acknowledged) = (
+            root.join("target/reports"),
+            acknowledged_folder(self.compose),
+        );
+        for folder in [&reports, &acknowledged] {
+            fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+        }
+        let id = uuid::Uuid::now_v7();
+        let summary = reports.join(format!(
+            "{}-stage{}-{id}.json",
+            self.name,
+            self.stage.number()
+        ));
+        let report = reports.join(format!("{}-stage{}.html", self.name, self.stage.number()));
+
+        let mut command = Command::new(&k6);
+        command
+            .args(["run", "--quiet", "--log-format", "raw", "--no-usage-report"])
+            .arg("--console-output")
+            .arg(acknowledged.join(format!("{}-{id}.log", self.name)))
+            .arg(root.join(format!("loadtests/{}.js", self.name)))
+            .env("BASE_URL", self.compose.front_url())
+            .env("STAGE", self.stage.number().to_string())
+            .env("SUMMARY", &summary)
+            .env("K6_WEB_DASHBOARD", "true")
+            .env("K6_WEB_DASHBOARD_EXPORT", &report)
+            .env("K6_WEB_DASHBOARD_PORT", "-1")
+            .env("K6_WEB_DASHBOARD_PERIOD", "1s")
+            .envs(
+                self.settings
+                    .iter()
+                    .map(|(name, value)| (*name, value.as_str())),
+            )
+            .current_dir(root)
+            .kill_on_drop(true)
+            .stdin(Stdio::null())
+            .stdout(std::io::stderr());
+        let status = tokio::time::timeout(LONGEST, command.status())
+            .await
+            .with_context(|| format!("{}: not done within {} s", self.name, LONGEST.as_secs()))?
+            .map_err(|error| {
+                Missing(format!(
+                    "k6 does not start ({error}): ./stage doctor tells more"
+                ))
+            })?;
+        if !status.success() && status.code() != Some(THRESHOLD_FAILED) {
+            bail!("k6 run {}: {status}", self.name);
+        }
+        read(&summary)
+    }
+}
+
+/// The summary that `loadtests/lib/summary.js` writes.
+fn read(path: &PathBuf) -> anyhow::Result<Outcome> {
+    let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
+    fs::remove_file(path)?;
+    serde_json::from_str(&text).with_context(|| path.display().to_string())
+}
