@@ -51,7 +51,7 @@ pub(crate) async fn run(compose: &Compose, as_json: bool) -> anyhow::Result<bool
         println!("{}", serde_json::json!({ "stage": stage, "boxes": boxes }));
     } else {
         println!("{stage} at {}", compose.front_url());
-        println!("{:<12} {:<32} {:>8}  {}", "box", "state", "cpu", "memory");
+        println!("{:<12} {:<32} {:>8}  memory", "box", "state", "cpu");
         for b in &boxes {
             println!(
                 "{:<12} {:<32} {:>8}  {}",

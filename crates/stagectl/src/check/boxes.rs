@@ -7,13 +7,16 @@ use super::Report;
 use crate::compose::Compose;
 use crate::stage::Stage;
 
+/// Looks at one inspected container: what was seen, or why it is not as promised.
+type Look = fn(&Value) -> anyhow::Result<String>;
+
 pub(super) async fn check(report: &mut Report, compose: &Compose, stage: Stage) {
     report
         .check("its boxes run, and no others", which(compose, stage))
         .await;
     let inspected = inspect(compose).await;
-    let promises: [(&'static str, fn(&Value) -> anyhow::Result<String>); 3] = [
-        ("every box is capped", capped),
+    let promises = [
+        ("every box is capped", capped as Look),
         ("every box is closed", closed),
         ("only 127.0.0.1 is published", loopback),
     ];
