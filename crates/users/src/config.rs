@@ -1,0 +1,96 @@
+//! `[users]`: how the domain guards itself.
+
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    pub hashing: HashingConfig,
+    pub log_in: LogInConfig,
+    pub session: SessionConfig,
+}
+
+/// Hashing a password costs about 40 ms of a core and 19 MiB, so it is rationed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HashingConfig {
+    /// Passwords hashed at the same time.
+    pub permits: NonZeroUsize,
+    /// Requests that hash or wait for it; one more is told at once to come back.
+    pub queue: NonZeroUsize,
+    /// Longest wait for a permit.
+    #[serde(with = "humantime_serde")]
+    pub wait: Duration,
+}
+
+/// How often somebody may try to log in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LogInConfig {
+    /// For one e-mail address, whether or not it has an account.
+    pub account: Rate,
+    /// From one client: an IPv4 address or an IPv6 network of 64 bits.
+    pub client: Rate,
+}
+
+/// `{ burst = 5, per_minute = 6 }`: five at once, then one every ten seconds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rate {
+    pub burst: NonZeroU32,
+    pub per_minute: NonZeroU32,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SessionConfig {
+    /// A session not used for so long is over.
+    #[serde(with = "humantime_serde")]
+    pub idle: Duration,
+    /// A session this old is over, used or not.
+    #[serde(with = "humantime_serde")]
+    pub absolute: Duration,
+}
+
+impl Default for HashingConfig {
+    fn default() -> HashingConfig {
+        HashingConfig {
+            permits: const { NonZeroUsize::new(1).unwrap() },
+            // What one permit does within `wait`, with room for those about to give up.
+            queue: const { NonZeroUsize::new(64).unwrap() },
+            wait: Duration::from_secs(2),
+        }
+    }
+}
+
+impl Default for LogInConfig {
+    fn default() -> LogInConfig {
+        LogInConfig {
+            account: Rate::new(5, 6),
+            // Generous: a classroom shares one address.
+            client: Rate::new(600, 600),
+        }
+    }
+}
+
+impl Rate {
+    const fn new(burst: u32, per_minute: u32) -> Rate {
+        Rate {
+            burst: NonZeroU32::new(burst).unwrap(),
+            per_minute: NonZeroU32::new(per_minute).unwrap(),
+        }
+    }
+}
+
+impl Default for SessionConfig {
+    fn default() -> SessionConfig {
+        const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+        SessionConfig {
+            idle: 7 * DAY,
+            absolute: 30 * DAY,
+        }
+    }
+}

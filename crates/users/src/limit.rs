@@ -1,0 +1,146 @@
+//! How often somebody may try to log in.
+//!
+//! In this process only: several processes allow as many times more.
+
+use std::hash::{BuildHasher, Hash, RandomState};
+use std::net::{IpAddr, Ipv6Addr};
+use std::time::Duration;
+
+use contract::UsersError;
+use contract::text::Email;
+use governor::clock::Clock;
+use governor::middleware::NoOpMiddleware;
+use governor::nanos::Nanos;
+use governor::state::{InMemoryState, NotKeyed, StateStore};
+use governor::{Quota, RateLimiter};
+use tokio::time::Instant;
+
+use crate::config::{LogInConfig, Rate};
+
+#[derive(Debug)]
+pub(crate) struct LogInLimits {
+    accounts: Limit,
+    clients: Limit,
+}
+
+impl LogInLimits {
+    pub(crate) fn new(config: &LogInConfig) -> LogInLimits {
+        LogInLimits {
+            accounts: Limit::new(&config.account),
+            clients: Limit::new(&config.client),
+        }
+    }
+
+    /// Counts an attempt, or refuses it. The client goes first: once it is refused, it can no
+    /// longer use up the attempts of other people's accounts.
+    pub(crate) fn attempt(&self, email: &Email, client: IpAddr) -> Result<(), UsersError> {
+        self.clients
+            .attempt(&network(client))
+            .and_then(|()| self.accounts.attempt(email))
+            .map_err(|retry_after| UsersError::TooManyAttempts { retry_after })
+    }
+}
+
+/// What one customer of a provider has: an IPv4 address, or 64 bits of IPv6.
+fn network(client: IpAddr) -> IpAddr {
+    match client.to_canonical() {
+        IpAddr::V6(addr) => Ipv6Addr::from_bits(addr.to_bits() >> 64 << 64).into(),
+        v4 => v4,
+    }
+}
+
+/// One rate for each of any number of keys (GCRA).
+#[derive(Debug)]
+struct Limit {
+    limiter: RateLimiter<u64, Slots, Uptime, NoOpMiddleware<Duration>>,
+    uptime: Uptime,
+    hasher: RandomState,
+}
+
+impl Limit {
+    fn new(rate: &Rate) -> Limit {
+        let quota = Quota::per_minute(rate.per_minute).allow_burst(rate.burst);
+        let uptime = Uptime(Instant::now());
+        Limit {
+            limiter: RateLimiter::new(quota, Slots::default(), uptime),
+            uptime,
+            hasher: RandomState::new(),
+        }
+    }
+
+    /// `Err` says after how many seconds to try again.
+    fn attempt(&self, key: &impl Hash) -> Result<(), u32> {
+        let slot = self.hasher.hash_one(key);
+        self.limiter.check_key(&slot).map_err(|until| {
+            let wait = until.wait_time_from(self.uptime.now());
+            u32::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u32::MAX)
+        })
+    }
+}
+
+/// Bounded memory: keys share a fixed number of slots (512 KiB). Which keys share one is random for
+/// each process, so nobody can aim at another's; with a thousand people logging in at once, one in
+/// 65 shares with somebody, which is felt only by who tries often.
+#[derive(Debug)]
+struct Slots(Box<[InMemoryState]>);
+
+const SLOTS: u64 = 1 << 16;
+
+impl Default for Slots {
+    fn default() -> Slots {
+        Slots((0..SLOTS).map(|_| InMemoryState::default()).collect())
+    }
+}
+
+impl StateStore for Slots {
+    type Key = u64;
+
+    fn measure_and_replace<T, F, E>(&self, key: &u64, f: F) -> Result<T, E>
+    where
+        F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
+    {
+        self.0[(key % SLOTS) as usize].measure_and_replace(&NotKeyed::NonKey, f)
+    }
+}
+
+/// Never goes back, unlike the time of day.
+#[derive(Debug, Clone, Copy)]
+struct Uptime(Instant);
+
+impl Clock for Uptime {
+    type Instant = Duration;
+
+    fn now(&self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::advance;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn five_at_once_then_one_every_ten_seconds() {
+        let limit = Limit::new(&LogInConfig::default().account);
+        for _ in 0..5 {
+            assert_eq!(limit.attempt(&"ada"), Ok(()));
+        }
+        assert_eq!(limit.attempt(&"ada"), Err(10));
+        advance(Duration::from_millis(9_500)).await;
+        assert_eq!(limit.attempt(&"ada"), Err(1));
+        advance(Duration::from_millis(500)).await;
+        assert_eq!(limit.attempt(&"ada"), Ok(()));
+        assert_eq!(limit.attempt(&"ada"), Err(10));
+    }
+
+    #[test]
+    fn one_network_is_one_client() {
+        let same = |a: &str, b: &str| network(a.parse().unwrap()) == network(b.parse().unwrap());
+        assert!(same("2001:db8::1", "2001:db8::2:3:4:5"));
+        assert!(!same("2001:db8::1", "2001:db8:0:1::1"));
+        assert!(same("192.0.2.1", "::ffff:192.0.2.1"));
+        assert!(!same("192.0.2.1", "192.0.2.2"));
+    }
+}

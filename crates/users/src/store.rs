@@ -1,0 +1,275 @@
+//! The SQL of the schema `users`.
+
+use chrono::{DateTime, Utc};
+use contract::text::{Email, PersonName};
+use contract::users::{Identity, User};
+use contract::{Bucket, UserId};
+use db::Result;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::session::SessionKey;
+
+/// Who holds an e-mail address, and since when.
+#[derive(Debug)]
+pub(crate) struct Claim {
+    pub(crate) user_id: UserId,
+    pub(crate) created_at: DateTime<Utc>,
+}
+
+/// Gives an address that nobody holds to this user, or renews his claim. False if it is another's.
+pub(crate) async fn claim_email(
+    db: &mut PgConnection,
+    email: &Email,
+    user: UserId,
+    now: DateTime<Utc>,
+) -> Result<bool> {
+    let done = sqlx::query!(
+        "insert into users.emails as claim (bucket, email, user_id, created_at)
+         values ($1, $2, $3, $4)
+         on conflict (bucket, email) do update set created_at = excluded.created_at
+         where claim.user_id = excluded.user_id",
+        bucket_of(email),
+        email.as_str(),
+        user.0,
+        now,
+    );
+    Ok(done.execute(db).await?.rows_affected() == 1)
+}
+
+/// Passes an address on, unless somebody else was faster.
+pub(crate) async fn take_over_email(
+    db: &mut PgConnection,
+    email: &Email,
+    from: &Claim,
+    to: UserId,
+    now: DateTime<Utc>,
+) -> Result<bool> {
+    let done = sqlx::query!(
+        "update users.emails set user_id = $3, created_at = $4
+         where bucket = $1 and email = $2 and user_id = $5 and created_at = $6",
+        bucket_of(email),
+        email.as_str(),
+        to.0,
+        now,
+        from.user_id.0,
+        from.created_at,
+    );
+    Ok(done.execute(db).await?.rows_affected() == 1)
+}
+
+pub(crate) async fn claim(db: &mut PgConnection, email: &Email) -> Result<Option<Claim>> {
+    let row = sqlx::query!(
+        "select user_id, created_at from users.emails where bucket = $1 and email = $2",
+        bucket_of(email),
+        email.as_str(),
+    );
+    Ok(row.fetch_optional(db).await?.map(|row| Claim {
+        user_id: UserId(row.user_id),
+        created_at: row.created_at,
+    }))
+}
+
+/// Creates the user unless there is one with this id.
+pub(crate) async fn create_user(
+    db: &mut PgConnection,
+    user: &User,
+    password_hash: &str,
+) -> Result<()> {
+    sqlx::query!(
+        "insert into users.users (bucket, id, email, name, password_hash, staff, created_at)
+         values ($1, $2, $3, $4, $5, $6, $7)
+         on conflict (bucket, id) do nothing",
+        i16::from(user.id.bucket()),
+        user.id.0,
+        user.email.as_str(),
+        user.name.as_str(),
+        password_hash,
+        user.staff,
+        user.created_at,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+pub(crate) async fn user(db: &mut PgConnection, id: UserId) -> Result<Option<User>> {
+    let row = sqlx::query_as!(
+        UserRow,
+        "select id, email, name, staff, created_at from users.users
+         where bucket = $1 and id = $2",
+        i16::from(id.bucket()),
+        id.0,
+    );
+    row.fetch_optional(db)
+        .await?
+        .map(User::try_from)
+        .transpose()
+}
+
+/// The user and the hash of his password.
+pub(crate) async fn account(db: &mut PgConnection, id: UserId) -> Result<Option<(User, String)>> {
+    let row = sqlx::query!(
+        "select id, email, name, staff, created_at, password_hash from users.users
+         where bucket = $1 and id = $2",
+        i16::from(id.bucket()),
+        id.0,
+    );
+    let Some(row) = row.fetch_optional(db).await? else {
+        return Ok(None);
+    };
+    let user = UserRow {
+        id: row.id,
+        email: row.email,
+        name: row.name,
+        staff: row.staff,
+        created_at: row.created_at,
+    };
+    Ok(Some((user.try_into()?, row.password_hash)))
+}
+
+pub(crate) async fn rename(
+    db: &mut PgConnection,
+    id: UserId,
+    name: &PersonName,
+) -> Result<Option<User>> {
+    let row = sqlx::query_as!(
+        UserRow,
+        "update users.users set name = $3 where bucket = $1 and id = $2
+         returning id, email, name, staff, created_at",
+        i16::from(id.bucket()),
+        id.0,
+        name.as_str(),
+    );
+    row.fetch_optional(db)
+        .await?
+        .map(User::try_from)
+        .transpose()
+}
+
+pub(crate) async fn create_session(
+    db: &mut PgConnection,
+    key: &SessionKey,
+    user: UserId,
+    now: DateTime<Utc>,
+    expires_at: DateTime<Utc>,
+) -> Result<()> {
+    sqlx::query!(
+        "insert into users.sessions
+             (bucket, token_hash, user_id, created_at, last_seen_at, expires_at)
+         values ($1, $2, $3, $4, $4, $5)",
+        i16::from(key.bucket),
+        &key.token_hash,
+        user.0,
+        now,
+        expires_at,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Who holds a session that has not expired and was used after `used_after`, and its last use.
+pub(crate) async fn session_holder(
+    db: &mut PgConnection,
+    key: &SessionKey,
+    now: DateTime<Utc>,
+    used_after: DateTime<Utc>,
+) -> Result<Option<(Identity, DateTime<Utc>)>> {
+    let row = sqlx::query!(
+        "select u.id, u.email, u.name, u.staff, s.last_seen_at
+         from users.sessions s
+         join users.users u on u.bucket = s.bucket and u.id = s.user_id
+         where s.bucket = $1 and s.token_hash = $2
+             and s.expires_at > $3 and s.last_seen_at > $4",
+        i16::from(key.bucket),
+        &key.token_hash,
+        now,
+        used_after,
+    );
+    let Some(row) = row.fetch_optional(db).await? else {
+        return Ok(None);
+    };
+    let identity = Identity {
+        user_id: UserId(row.id),
+        email: parsed(row.email)?,
+        name: parsed(row.name)?,
+        staff: row.staff,
+    };
+    Ok(Some((identity, row.last_seen_at)))
+}
+
+pub(crate) async fn touch_session(
+    db: &mut PgConnection,
+    key: &SessionKey,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    sqlx::query!(
+        "update users.sessions set last_seen_at = $3
+         where bucket = $1 and token_hash = $2 and last_seen_at < $3",
+        i16::from(key.bucket),
+        &key.token_hash,
+        now,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+pub(crate) async fn delete_session(db: &mut PgConnection, key: &SessionKey) -> Result<()> {
+    sqlx::query!(
+        "delete from users.sessions where bucket = $1 and token_hash = $2",
+        i16::from(key.bucket),
+        &key.token_hash,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Deletes the longest expired sessions of this shard; says how many.
+pub(crate) async fn delete_expired_sessions(
+    db: &mut PgConnection,
+    now: DateTime<Utc>,
+    limit: u32,
+) -> Result<u64> {
+    let done = sqlx::query!(
+        "delete from users.sessions where (bucket, token_hash) in (
+             select bucket, token_hash from users.sessions where expires_at <= $1
+             order by expires_at limit $2 for update skip locked)",
+        now,
+        i64::from(limit),
+    );
+    Ok(done.execute(db).await?.rows_affected())
+}
+
+struct UserRow {
+    id: Uuid,
+    email: String,
+    name: String,
+    staff: bool,
+    created_at: DateTime<Utc>,
+}
+
+impl TryFrom<UserRow> for User {
+    type Error = db::Error;
+
+    fn try_from(row: UserRow) -> Result<User> {
+        Ok(User {
+            id: UserId(row.id),
+            email: parsed(row.email)?,
+            name: parsed(row.name)?,
+            staff: row.staff,
+            created_at: row.created_at,
+        })
+    }
+}
+
+fn parsed<T: TryFrom<String, Error = contract::ids::Malformed>>(text: String) -> Result<T> {
+    let parsed = T::try_from(text);
+    Ok(parsed.map_err(|error| sqlx::Error::Decode(error.into()))?)
+}
+
+fn bucket_of(email: &Email) -> i16 {
+    Bucket::of(email.as_str().as_bytes()).into()
+}
