@@ -21,12 +21,16 @@ pub mod checkout;
 mod doorbell;
 mod event;
 mod history;
+mod mail;
+mod outbox;
 mod report;
 mod scatter;
 mod service;
 mod settle;
 mod store;
 
+pub use mail::MailFolder;
+pub use outbox::{Worker, outbox_pending};
 pub use service::Service;
 
 /// Brings the schema `orders` up to date: see [`db::Db::migrate`].

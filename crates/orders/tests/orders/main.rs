@@ -1,5 +1,8 @@
 //! The domain on a real Postgres, with a fake only at the other side of its boundary.
 
+mod carts;
 mod checkout;
 mod crashes;
+mod history;
+mod outbox;
 mod support;
