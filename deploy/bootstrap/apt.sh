@@ -24,9 +24,15 @@ apt_candidate() {
 
 # The machine's own Debian mirror; empty on Ubuntu, which has none of Debian's packages.
 debian_mirror() {
+  local mirror
   # shellcheck disable=SC2016 # apt's variables, not the shell's
-  apt-get indextargets --format '$(ORIGIN) $(LABEL) $(COMPONENT) $(REPO_URI)' 'Created-By: Packages' |
-    awk '$1 == "Debian" && $2 == "Debian" && $3 == "main" { print $4; exit }'
+  mirror=$(apt-get indextargets --format '$(ORIGIN) $(LABEL) $(COMPONENT) $(REPO_URI)' 'Created-By: Packages' |
+    awk '$1 == "Debian" && $2 == "Debian" && $3 == "main" { print $4; exit }')
+  # Debian's cloud images name a file of mirrors, which debootstrap does not understand.
+  case $mirror in
+    mirror+file:*) awk '/^[^#]/ { print $1; exit }' "/$(sed 's#^mirror+file:/*##; s#/*$##' <<<"$mirror")" ;;
+    *) printf '%s\n' "$mirror" ;;
+  esac
 }
 
 # trixie_download FOLDER PACKAGE: downloads a package of Debian 13 without making Debian 13 a

@@ -57,10 +57,13 @@ pull_ended() { ! kill -0 "$1" 2>/dev/null; }
 
 pull_decided() { pull_ended "$1" || grep -q 'Pulling from' "$2"; }
 
+# Named only when it is whole.
 import_debian() {
+  local image
   make_debian_tree "$scratch/tree" &&
-    as_root tar -C "$scratch/tree" --numeric-owner --one-file-system -c . |
-    within 300 docker import --change 'CMD ["bash"]' --change 'LABEL stagecraft.stand-in=debootstrap' - "$debian_image" &&
+    image=$(as_root tar -C "$scratch/tree" --numeric-owner --one-file-system -c . |
+      within 300 docker import --change 'CMD ["bash"]' --change 'LABEL stagecraft.stand-in=debootstrap' -) &&
+    docker tag "$image" "$debian_image" &&
     as_root rm -rf --one-file-system "$scratch/tree"
 }
 
@@ -82,8 +85,11 @@ make_debian_tree() {
     chmod 755 usr/sbin/policy-rc.d
     apt-config dump | grep -E "^Acquire::(Check-(Date|Valid-Until)|https?::Proxy) " >etc/apt/apt.conf.d/from-host || true
     echo "Acquire::Languages \"none\";" >>etc/apt/apt.conf.d/from-host
-    mkdir -p usr/local/share/stagecraft
-    [ ! -r "$2" ] || install -m 644 "$2" usr/local/share/stagecraft/ca-bundle.crt
+    if [ -r "$2" ]; then
+      mkdir -p usr/local/share/stagecraft
+      install -m 644 "$2" usr/local/share/stagecraft/ca-bundle.crt
+      echo "Acquire::https::CAInfo \"/usr/local/share/stagecraft/ca-bundle.crt\";" >>etc/apt/apt.conf.d/from-host
+    fi
   ' sh "$1" "${SSL_CERT_FILE:-/etc/ssl/certs/ca-certificates.crt}"
 }
 
@@ -97,7 +103,8 @@ build_rust_image() {
 FROM $debian_image
 RUN apt-get update \\
  && apt-get install -y --no-install-recommends ca-certificates gcc libc6-dev \\
- && rm -rf /var/lib/apt/lists/* && touch $bundle
+ && rm -rf /var/lib/apt/lists/* \\
+ && { [ -e $bundle ] || { mkdir -p ${bundle%/*} && ln -s /etc/ssl/certs/ca-certificates.crt $bundle; }; }
 ENV CARGO_HOME=/usr/local/cargo PATH=/usr/local/cargo/bin:\$PATH
 ENV CARGO_HTTP_CAINFO=$bundle SSL_CERT_FILE=$bundle$proxies
 COPY bin /usr/local/cargo/bin

@@ -18,7 +18,7 @@ missing() {
 # step "what" COMMAND...: runs COMMAND with its output in the log; shows the log's end if it fails.
 step() {
   attempt "$@" && return
-  tail -n 8 "$log" | sed 's/^/    | /' >&3
+  tail -n 8 "$log" | cut -c 1-150 | sed 's/^/    | /' >&3
   say "    all it said is in $log"
   return 1
 }

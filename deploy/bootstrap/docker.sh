@@ -38,8 +38,9 @@ ensure_docker() {
 
 ensure_engine() {
   if engine_answers || use_packaged_client; then return; fi
+  if in_docker_group_after_login; then restart_in_docker_group; fi
   require_installing "a running Docker engine" "$docker_by_hand"
-  if ! has dockerd; then
+  if ! has dockerd || ! has docker; then
     step "installing the Docker engine" install_engine ||
       missing "the Docker engine could not be installed." "By hand: $docker_by_hand"
   fi
@@ -53,6 +54,9 @@ ensure_engine() {
 
 install_engine() {
   local packages=(docker.io ca-certificates)
+  apt_lists_present || apt update || return
+  # Debian 13 has the client in a package of its own.
+  if [ -n "$(apt_candidate docker-cli)" ]; then packages+=(docker-cli); fi
   # Where AppArmor is on, no container starts without its parser.
   if grep -qs Y /sys/module/apparmor/parameters/enabled; then packages+=(apparmor); fi
   apt_install "${packages[@]}"
@@ -61,13 +65,15 @@ install_engine() {
 start_engine() {
   if [ -d /run/systemd/system ]; then
     as_root timeout --foreground 90 systemctl enable --now docker || return
-  elif ! pgrep -x dockerd; then
+  elif ! engine_process_lives; then
     # In a session of its own, so that it outlives this terminal.
     # shellcheck disable=SC2016 # for the inner shell
     as_root sh -c 'setsid dockerd </dev/null >>"$1" 2>&1 &' sh "$engine_log" || return
   fi
   wait_until 60 root_reaches_engine
 }
+
+engine_process_lives() { [ -d "/proc/$(cat /run/docker.pid 2>/dev/null || echo none)" ]; }
 
 root_reaches_engine() { as_root timeout --foreground 10 /usr/bin/docker version >/dev/null 2>&1; }
 
@@ -80,17 +86,25 @@ use_packaged_client() {
   export PATH=$root/target/tools/docker:$PATH
 }
 
-# The engine runs, but this user may not talk to it. The group counts from the next log-in on,
-# or in a shell started with it: so ./stage starts again in one.
+# The engine runs, but this user may not talk to it.
 join_docker_group() {
   local user
   user=$(id -un)
-  if [ "$(id -u)" -eq 0 ] || [ "${STAGE_JOINED_GROUP:-}" = yes ]; then
-    missing "the Docker engine runs, but does not answer to $user." "Try: docker version"
+  if id -nG | grep -qwE 'root|docker'; then
+    missing "the Docker engine runs, but does not answer to $user." "docker version says why."
   fi
   say "==> adding $user to the group docker, as good as root; undo: sudo gpasswd -d $user docker"
   as_root usermod -aG docker "$user"
-  STAGE_JOINED_GROUP=yes hand_over sg docker -c "$(printf '%q ' "$root/stage" "${arguments[@]}")"
+  restart_in_docker_group
+}
+
+# A new group counts from the next log-in on, or in a shell started with it.
+in_docker_group_after_login() {
+  id -nG "$(id -un)" | grep -qw docker && ! id -nG | grep -qw docker
+}
+
+restart_in_docker_group() {
+  hand_over sg docker -c "$(printf '%q ' "$root/stage" "${arguments[@]}")"
 }
 
 # ensure_plugin NAME LEAST PACKAGE...: the first of these packages that is new enough here, else

