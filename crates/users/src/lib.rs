@@ -6,9 +6,10 @@
 //!
 //! **Never** knows what users buy, and never keeps a password or a session's token: only hashes.
 //!
-//! **Start** at [`Service`], the rules; its SQL is in `store.rs`, and what makes it slow on purpose
-//! in `password.rs`.
+//! **Start** at [`http::routes`], or at [`Service`], the rules; its SQL is in `store.rs`, and what
+//! makes it slow on purpose in `password.rs`.
 
+pub mod http;
 mod service;
 
 mod limit;

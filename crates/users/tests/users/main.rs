@@ -2,7 +2,9 @@
 
 mod accounts;
 mod books;
+mod http;
 mod log_in;
+mod remote;
 mod seeding;
 mod sessions;
 
