@@ -39,8 +39,8 @@ examine_docker() {
   installable_system && get_docker='./stage up installs and starts it'
   if ! has docker && ! has dockerd; then
     finding missing "docker engine" "not installed" "$get_docker"
-  elif version=$(engine_version); then
-    finding ok "docker engine" "$version"
+  elif engine_answers || use_packaged_client; then
+    finding ok "docker engine" "$(engine_version)"
   elif engine_process_lives; then
     finding missing "docker engine" "runs, but does not answer to $(id -un)" "docker version says why; be root or in the group docker"
   else
