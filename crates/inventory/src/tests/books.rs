@@ -3,11 +3,10 @@ use std::collections::BTreeMap;
 use contract::OrderId;
 use proptest::prelude::*;
 use proptest::sample::select;
-use proptest::test_runner::{Config as Effort, TestRunner};
 use sqlx::PgPool;
 use uuid::Uuid;
 
-use super::{Shop, order, said};
+use super::{Shop, for_all, order, said};
 use crate::{State, reservations_after};
 
 #[sqlx::test]
@@ -151,25 +150,17 @@ impl Model {
 #[sqlx::test]
 async fn whatever_happens_the_books_balance(pool: PgPool) {
     let shop = Shop::with(pool, &STOCK).await;
-    let runtime = tokio::runtime::Handle::current();
-    // Proptest shrinks on its own thread, so that its steps can wait for ours.
-    tokio::task::spawn_blocking(move || {
-        // 40: a second or two of Postgres.
-        let mut runner = TestRunner::new(Effort::with_cases(40));
-        runner
-            .run(&steps(), |steps| {
-                runtime.block_on(replay(&shop, &steps));
-                Ok(())
-            })
-            .unwrap();
+    // 40: a second or two of Postgres.
+    for_all(40, steps(), move |steps| {
+        let shop = shop.clone();
+        async move { replay(&shop, &steps).await }
     })
-    .await
-    .unwrap();
+    .await;
 }
 
 /// Walks shop and model through the same steps, and compares them after each.
 async fn replay(shop: &Shop, steps: &[Step]) {
-    start_over(shop).await;
+    shop.open(&STOCK).await;
     let mut model = Model {
         stock: STOCK.into(),
         ..Model::default()
@@ -218,20 +209,5 @@ async fn replay(shop: &Shop, steps: &[Step]) {
             .map(|(id, (state, _))| (*id, *state));
         assert_eq!(states, expected.collect::<Vec<_>>(), "after {step:?}");
         assert_eq!(shop.findings().await, [""; 0], "after {step:?}");
-    }
-}
-
-async fn start_over(shop: &Shop) {
-    sqlx::raw_sql(
-        "delete from inventory.reservation_lines; delete from inventory.reservations;
-         delete from inventory.restocks; update inventory.stock set available = 0",
-    )
-    .execute(&shop.pool)
-    .await
-    .unwrap();
-    for (sku, available) in STOCK {
-        if available > 0 {
-            shop.restock(sku, available).await.unwrap();
-        }
     }
 }

@@ -2,7 +2,9 @@
 
 mod books;
 mod browsing;
+mod http;
 mod releasing;
+mod remote;
 mod reserving;
 mod restocking;
 mod seeding;
@@ -12,6 +14,8 @@ use std::time::Duration;
 use contract::inventory::{Line, PricedLine, Quantity, StockDelta};
 use contract::{Ctx, Inventory, InventoryError, OrderId, RestockId, Sku};
 use db::Db;
+use proptest::strategy::Strategy;
+use proptest::test_runner::{Config as ProptestConfig, TestRunner};
 use sqlx::PgPool;
 use uuid::Uuid;
 
@@ -37,14 +41,26 @@ impl Shop {
             ctx: Ctx::background("test", Duration::from_secs(60)),
         };
         shop.category("tableware", "Tableware", 1).await;
-        for (sku, available) in stock {
+        for (sku, _) in stock {
             let name = format!("Stoneware {}", sku.to_lowercase());
             shop.product(sku, &name, "", "tableware").await;
-            if *available > 0 {
-                shop.restock(sku, *available).await.unwrap();
-            }
         }
+        shop.open(stock).await;
         shop
+    }
+
+    /// Forgets all that ever happened, and starts again with this many each.
+    async fn open(&self, stock: &[(&str, i32)]) {
+        sqlx::raw_sql(
+            "delete from inventory.reservation_lines; delete from inventory.reservations;
+             delete from inventory.restocks; update inventory.stock set available = 0",
+        )
+        .execute(&self.pool)
+        .await
+        .unwrap();
+        for (sku, available) in stock.iter().filter(|(_, available)| *available > 0) {
+            self.restock(sku, *available).await.unwrap();
+        }
     }
 
     async fn category(&self, slug: &str, name: &str, position: i16) {
@@ -121,6 +137,26 @@ impl Shop {
     async fn findings(&self) -> Vec<String> {
         audit(&self.db).await.unwrap()
     }
+}
+
+/// Walks `test` through random values. Proptest waits (and shrinks) on a thread of its own, so that
+/// the database can be asked meanwhile.
+async fn for_all<S, F, A>(cases: u32, values: S, test: F)
+where
+    S: Strategy + Send + 'static,
+    F: Fn(S::Value) -> A + Send + 'static,
+    A: Future<Output = ()>,
+{
+    let runtime = tokio::runtime::Handle::current();
+    let run = move || {
+        let mut runner = TestRunner::new(ProptestConfig::with_cases(cases));
+        let run = runner.run(&values, |value| {
+            runtime.block_on(test(value));
+            Ok(())
+        });
+        run.unwrap_or_else(|failure| panic!("{failure}"));
+    };
+    tokio::task::spawn_blocking(run).await.unwrap();
 }
 
 fn order() -> OrderId {
