@@ -1,14 +1,19 @@
 //! A crash between any two steps of a checkout; afterwards settling brings the books right.
 
-use std::convert::Infallible;
-use std::time::Duration;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
 
 use catalogue::Rng;
 use contract::{OrderId, Orders, OrdersError};
-use futures::future::join_all;
+use futures::StreamExt;
+use futures::stream;
 use sqlx::PgPool;
+use tempfile::TempDir;
 
-use crate::support::{HoldState, Mishap, Shop, ada, ctx, key, new_order, shop};
+use crate::support::{
+    HoldState, Mishap, Shop, ada, ctx, is_drained, key, new_order, shop, work_until,
+};
 
 /// Every order has its stock, and no stock is held for nothing.
 async fn assert_books_balance(shop: &Shop) {
@@ -109,18 +114,16 @@ async fn dying_between_tombstone_and_release_is_made_up_for(pool: PgPool) {
     assert_books_balance(&shop).await;
 }
 
-/// 200 checkouts, each dropped at a random moment, retried or not, cancelled or not, beside two
-/// workers that give up every hold as soon as they see it.
+/// 300 checkouts, eight at a time, dropped wherever they stand, retried or not, cancelled or not,
+/// while others settle every hold as soon as they see it.
 #[sqlx::test]
 async fn whatever_dies_when_the_books_balance(pool: PgPool) {
     let shop = shop(pool);
-    let checkouts = join_all((0..200).map(|seed| checkout_among_crashes(&shop, seed)));
-    let acknowledged = tokio::select! {
-        acknowledged = checkouts => acknowledged,
-        _ = settle_forever(&shop) => unreachable!(),
-        _ = settle_forever(&shop) => unreachable!(),
-    };
+    let checkouts = stream::iter((0..300).map(|seed| checkout_among_crashes(&shop, seed)));
+    let acknowledged: Vec<Option<OrderId>> = checkouts.buffer_unordered(8).collect().await;
     shop.orders.settle_overdue(&ctx()).await.unwrap();
+    let dir = TempDir::new().unwrap();
+    work_until(&shop, &dir, async || is_drained(&shop).await).await;
 
     assert_books_balance(&shop).await;
     let acknowledged: Vec<OrderId> = acknowledged.into_iter().flatten().collect();
@@ -142,33 +145,43 @@ async fn whatever_dies_when_the_books_balance(pool: PgPool) {
     assert_eq!(sold + i64::from(shop.inventory.available("MUG")), 10);
 }
 
-async fn settle_forever(shop: &Shop) -> Infallible {
-    loop {
-        let _ = shop.orders.settle_overdue(&ctx()).await;
-        tokio::time::sleep(Duration::from_millis(3)).await;
-    }
-}
-
 /// The order's id if it was acknowledged.
 async fn checkout_among_crashes(shop: &Shop, seed: u64) -> Option<OrderId> {
     let mut rng = Rng::new(seed);
     let buyer = ada();
-    for _ in 0..rng.below(4) {
-        let patience = Duration::from_micros(rng.below(60_000));
+    for _ in 0..1 + rng.below(3) {
         let (ctx, key) = (ctx(), key("k"));
         let placing = shop
             .orders
             .place_order(&ctx, &buyer, &key, new_order(&[("MUG", 1)]));
-        // Dropped where it stands: what a dying process leaves behind.
-        if let Ok(Ok(placement)) = tokio::time::timeout(patience, placing).await {
-            if rng.below(2) == 0 {
-                let _ = shop
+        let placed = live_for(rng.below(40), placing).await;
+        if rng.below(4) == 0 {
+            let _ = live_for(rng.below(40), shop.orders.settle_overdue(&ctx)).await;
+        }
+        if let Some(Ok(placement)) = placed {
+            // Most go back, or the stock would soon be sold and nothing happen any more.
+            if rng.below(20) > 0 {
+                let cancelling = shop
                     .orders
-                    .cancel_order(&ctx, buyer.user_id, placement.order.id)
-                    .await;
+                    .cancel_order(&ctx, buyer.user_id, placement.order.id);
+                let _ = live_for(rng.below(40), cancelling).await;
             }
             return Some(placement.order.id);
         }
     }
     None
+}
+
+/// Polls this often and then drops it where it stands: what a dying process leaves behind.
+async fn live_for<T>(polls: u64, future: impl Future<Output = T>) -> Option<T> {
+    let mut future = pin!(future);
+    let mut left = polls;
+    poll_fn(|cx| {
+        if left == 0 {
+            return Poll::Ready(None);
+        }
+        left -= 1;
+        future.as_mut().poll(cx).map(Some)
+    })
+    .await
 }

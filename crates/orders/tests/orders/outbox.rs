@@ -2,41 +2,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use contract::Orders;
-use orders::{MailFolder, Worker, outbox_pending};
 use serde_json::json;
 use sqlx::PgPool;
 use sqlx::postgres::PgListener;
 use tempfile::TempDir;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use uuid::Uuid;
 
-use crate::support::{HoldState, Mishap, Shop, ada, ctx, shop};
-
-fn worker(shop: &Shop, dir: &TempDir) -> Worker {
-    Worker::new(shop.orders.clone(), MailFolder::open(dir.path()).unwrap())
-}
-
-/// Runs two workers until `done`.
-async fn work_until(shop: &Shop, dir: &TempDir, done: impl AsyncFn() -> bool) {
-    let (one, two) = (worker(shop, dir), worker(shop, dir));
-    let waiting = async {
-        while !done().await {
-            sleep(Duration::from_millis(5)).await;
-        }
-    };
-    tokio::select! {
-        () = one.run() => unreachable!(),
-        () = two.run() => unreachable!(),
-        waited = timeout(Duration::from_secs(30), waiting) => waited.unwrap(),
-    }
-}
-
-async fn is_drained(shop: &Shop) -> bool {
-    outbox_pending(&db::Db::from_pool(shop.pool.clone()), &ctx())
-        .await
-        .unwrap()
-        == 0
-}
+use crate::support::{HoldState, Mishap, ada, ctx, is_drained, shop, work_until};
 
 fn mails(dir: &Path) -> Vec<String> {
     let files = std::fs::read_dir(dir).unwrap();

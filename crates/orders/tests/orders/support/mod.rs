@@ -8,8 +8,11 @@ use std::time::Duration;
 use contract::orders::{Buyer, NewOrder, Order, Placement};
 use contract::{Ctx, IdempotencyKey, OrderId, Orders, OrdersError, UserId};
 use db::Db;
+use orders::{MailFolder, Worker, outbox_pending};
 use serde_json::{Value, json};
 use sqlx::PgPool;
+use tempfile::TempDir;
+use tokio::time::{sleep, timeout};
 
 pub(crate) use inventory::{FakeInventory, HoldState, Mishap};
 
@@ -84,4 +87,27 @@ pub(crate) fn new_order(lines: &[(&str, i64)]) -> NewOrder {
         .map(|(sku, n)| json!({ "sku": sku, "quantity": n }))
         .collect();
     serde_json::from_value(json!({ "lines": lines })).unwrap()
+}
+
+/// Runs two workers until `done`.
+pub(crate) async fn work_until(shop: &Shop, dir: &TempDir, done: impl AsyncFn() -> bool) {
+    let worker = || Worker::new(shop.orders.clone(), MailFolder::open(dir.path()).unwrap());
+    let (one, two) = (worker(), worker());
+    let waiting = async {
+        while !done().await {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::select! {
+        () = one.run() => unreachable!(),
+        () = two.run() => unreachable!(),
+        waited = timeout(Duration::from_secs(30), waiting) => waited.unwrap(),
+    }
+}
+
+pub(crate) async fn is_drained(shop: &Shop) -> bool {
+    outbox_pending(&Db::from_pool(shop.pool.clone()), &ctx())
+        .await
+        .unwrap()
+        == 0
 }
