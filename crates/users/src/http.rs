@@ -28,7 +28,7 @@ pub fn routes(users: Arc<dyn Users>) -> Router {
         .with_state(users)
 }
 
-/// What [`routes`] offers, in OpenAPI.
+/// The description of [`routes`].
 pub fn openapi() -> utoipa::openapi::OpenApi {
     #[derive(OpenApi)]
     #[openapi(paths(register, me, change_me, log_in, log_out))]

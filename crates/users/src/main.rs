@@ -1,0 +1,80 @@
+//! The domain by itself: the service `users` of stage 8.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use contract::{Ctx, Users};
+use db::{DatabaseConfig, Db};
+use runtime::{BoxError, HttpConfig, LogConfig, Service, ShutdownConfig};
+use serde::{Deserialize, Serialize};
+use tracing::{info, warn};
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Config {
+    #[serde(default)]
+    http: HttpConfig,
+    #[serde(default)]
+    log: LogConfig,
+    #[serde(default)]
+    shutdown: ShutdownConfig,
+    databases: Databases,
+    #[serde(default)]
+    users: users::Config,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Databases {
+    users: DatabaseConfig,
+}
+
+fn main() -> ExitCode {
+    runtime::main(run)
+}
+
+async fn run() -> Result<(), BoxError> {
+    let config: Config = runtime::config::load()?;
+    runtime::telemetry::init(&config.log);
+    info!(config = runtime::config::effective(&config), "starting");
+    let mut service = Service::start("users", &config.http, &config.shutdown).await?;
+
+    let db = Db::new(&config.databases.users).map_err(|e| format!("databases.users.{e}"))?;
+    db.migrate(&users::MIGRATOR).await?;
+    let domain = users::Service::new(db.clone(), &config.users);
+    service.health().require("db", move || {
+        let db = db.clone();
+        async move { db.ping().await }
+    });
+    let expiry = expire_sessions(domain.clone());
+    service.spawn("session expiry", async |stop| {
+        stop.run_until_cancelled_owned(expiry).await;
+    });
+
+    let domain: Arc<dyn Users> = Arc::new(domain);
+    let router = users::http::routes(domain.clone())
+        .merge(users::http::internal(domain.clone()))
+        .layer(runtime::auth::layer(domain));
+    service.serve(router).await
+}
+
+const EXPIRY_INTERVAL: Duration = Duration::from_secs(60);
+
+/// So few that nobody waits for their locks.
+const EXPIRY_BATCH: u32 = 1_000;
+
+async fn expire_sessions(domain: users::Service) {
+    loop {
+        let ctx = Ctx::background("expire-sessions", EXPIRY_INTERVAL);
+        match domain.expire_sessions(&ctx, EXPIRY_BATCH).await {
+            Ok(0) => {}
+            Ok(expired) => {
+                info!(expired, "deleted expired sessions");
+                continue;
+            }
+            Err(error) => warn!(%error, "expired sessions are not deleted"),
+        }
+        tokio::time::sleep(EXPIRY_INTERVAL).await;
+    }
+}
