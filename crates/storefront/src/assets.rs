@@ -1,0 +1,239 @@
+//! Style sheet, script and pictures: their addresses on pages, and their bytes.
+//!
+//! Every name carries a hash of its content, so an address never changes its meaning and may be kept
+//! for ever by whoever likes to. Only names of the manifest are served: no path of a request ever
+//! reaches the disk.
+
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use axum::body::{Body, Bytes};
+use axum::extract::{Path as PathParam, Request, State};
+use axum::response::{IntoResponse, Response};
+use contract::{Fault, Sku};
+use http::header::{
+    CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE,
+    IF_UNMODIFIED_SINCE, LAST_MODIFIED, RANGE,
+};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use runtime::Failure;
+use sha2::{Digest, Sha256};
+use tower::ServiceExt;
+use tower_http::services::ServeFile;
+
+use crate::Storefront;
+
+/// All assets of the shop: those compiled in, and over them those of a folder.
+#[derive(Debug)]
+pub struct Assets {
+    /// Logical name (`shop.css`) to address (`/assets/shop.3f0c9a….css`).
+    urls: HashMap<String, String>,
+    /// Served name to content.
+    files: HashMap<String, File>,
+    /// Logical names that were asked for in vain, so that each is logged once.
+    missing: Mutex<HashSet<String>>,
+}
+
+#[derive(Debug)]
+struct File {
+    etag: HeaderValue,
+    content: Content,
+}
+
+#[derive(Debug)]
+enum Content {
+    Embedded(&'static [u8]),
+    OnDisk(PathBuf),
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum AssetsError {
+    #[error("{}: {source}", path.display())]
+    Unreadable {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    #[error("{}: expected a JSON object of logical names to file names: {source}", path.display())]
+    BadManifest {
+        path: PathBuf,
+        source: serde_json::Error,
+    },
+    #[error("{}: {file:?} is not the plain name of a file with a hash, like shop.0123abcd.css", path.display())]
+    BadName { path: PathBuf, file: String },
+}
+
+/// What pages cannot do without, so that the shop runs from a bare checkout.
+const EMBEDDED: [(&str, &[u8]); 4] = [
+    ("shop.css", include_bytes!("../static/shop.css")),
+    ("shop.js", include_bytes!("../static/shop.js")),
+    ("favicon.svg", include_bytes!("../static/favicon.svg")),
+    (PLACEHOLDER, include_bytes!("../static/placeholder.svg")),
+];
+
+/// Shown where a product has no picture.
+const PLACEHOLDER: &str = "placeholder.svg";
+
+const FOR_EVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
+
+impl Assets {
+    /// Reads `manifest.json` of `folder`, if there is one: logical names to names of files in it.
+    /// `host` goes before every address, such as `http://localhost:8085`; empty for our own.
+    pub fn load(folder: Option<&Path>, host: &str) -> Result<Assets, AssetsError> {
+        let mut assets = Assets {
+            urls: HashMap::new(),
+            files: HashMap::new(),
+            missing: Mutex::default(),
+        };
+        for (name, content) in EMBEDDED {
+            let hash = hash(content);
+            let (stem, extension) = name.rsplit_once('.').unwrap_or((name, ""));
+            let file = format!("{stem}.{hash}.{extension}");
+            assets.add(host, name, file, &hash, Content::Embedded(content));
+        }
+        if let Some(folder) = folder {
+            let path = folder.join("manifest.json");
+            for (name, file) in read_manifest(&path)? {
+                let hash = file.rsplit('.').nth(1).filter(|_| is_plain(&file));
+                let Some(hash) = hash.map(str::to_owned) else {
+                    return Err(AssetsError::BadName { path, file });
+                };
+                let content = Content::OnDisk(folder.join(&file));
+                assets.add(host, &name, file, &hash, content);
+            }
+        }
+        Ok(assets)
+    }
+
+    fn add(&mut self, host: &str, name: &str, file: String, hash: &str, content: Content) {
+        let etag = HeaderValue::try_from(format!("\"{hash}\"")).expect("names are plain");
+        self.urls
+            .insert(name.to_owned(), format!("{host}/assets/{file}"));
+        self.files.insert(file, File { etag, content });
+    }
+
+    /// The address of an asset by its logical name, if there is such an asset.
+    pub(crate) fn find(&self, name: &str) -> Option<&str> {
+        self.urls.get(name).map(String::as_str)
+    }
+
+    /// The address of an asset that should be there. If it is not, the page is no worse than with a
+    /// picture missing: an address that leads nowhere, and a line in the log.
+    pub(crate) fn url(&self, name: &str) -> Cow<'_, str> {
+        if let Some(url) = self.find(name) {
+            return url.into();
+        }
+        let mut missing = self.missing.lock().unwrap_or_else(PoisonError::into_inner);
+        if missing.insert(name.to_owned()) {
+            tracing::warn!(asset = name, "no such asset: was the folder built?");
+        }
+        format!("/assets/{name}").into()
+    }
+
+    /// The picture of a product, or the placeholder.
+    pub(crate) fn picture(&self, sku: &Sku) -> Cow<'_, str> {
+        match self.find(&format!("product/{sku}.jpg")) {
+            Some(url) => url.into(),
+            None => self.url(PLACEHOLDER),
+        }
+    }
+}
+
+/// `GET /assets/{file}`, and HEAD, with ranges and validators.
+pub(crate) async fn serve(
+    State(storefront): State<Storefront>,
+    PathParam(name): PathParam<String>,
+    mut request: Request,
+) -> Result<Response, Failure> {
+    let Some(file) = storefront.assets.files.get(&name) else {
+        return Ok((StatusCode::NOT_FOUND, "there is no such asset\n").into_response());
+    };
+    let mut response = if is_known(request.headers(), &file.etag) {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else {
+        match &file.content {
+            Content::Embedded(content) => embedded(&name, content),
+            Content::OnDisk(path) => {
+                keep_simple_range(request.headers_mut(), &file.etag);
+                // Streams from disk: the hero alone is 4 MB.
+                let served = ServeFile::new(path).oneshot(request).await;
+                served.map_err(Fault::internal)?.map(Body::new)
+            }
+        }
+    };
+    let headers = response.headers_mut();
+    // Says when this box was built, which is nothing about the content.
+    headers.remove(LAST_MODIFIED);
+    headers.insert(ETAG, file.etag.clone());
+    headers.insert(CACHE_CONTROL, FOR_EVER);
+    Ok(response)
+}
+
+fn embedded(name: &str, content: &'static [u8]) -> Response {
+    let content_type = match name.rsplit('.').next() {
+        Some("css") => "text/css",
+        Some("js") => "text/javascript",
+        _ => "image/svg+xml",
+    };
+    // Bytes and not the slice: it has a content type of its own.
+    ([(CONTENT_TYPE, content_type)], Bytes::from_static(content)).into_response()
+}
+
+/// `If-None-Match` (RFC 9110, 13.1.2): compares weakly, `*` matches whatever there is.
+fn is_known(headers: &HeaderMap, etag: &HeaderValue) -> bool {
+    let values = headers.get_all(IF_NONE_MATCH).into_iter();
+    let mut tags = values
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','));
+    tags.any(|tag| {
+        let tag = tag.trim();
+        tag == "*" || tag.strip_prefix("W/").unwrap_or(tag).as_bytes() == etag.as_bytes()
+    })
+}
+
+/// Leaves of the conditions only those that the file service decides rightly: it knows files by their
+/// age, we by their content. A range that is not to be served is served whole (RFC 9110, 14.2).
+fn keep_simple_range(headers: &mut HeaderMap, etag: &HeaderValue) {
+    let other_version = headers.get(IF_RANGE).is_some_and(|range| range != etag);
+    let several = headers
+        .get(RANGE)
+        .is_some_and(|range| range.as_bytes().contains(&b','));
+    if other_version || several {
+        headers.remove(RANGE);
+    }
+    for condition in [
+        IF_MATCH,
+        IF_NONE_MATCH,
+        IF_MODIFIED_SINCE,
+        IF_UNMODIFIED_SINCE,
+        IF_RANGE,
+    ] {
+        headers.remove(condition);
+    }
+}
+
+fn read_manifest(path: &Path) -> Result<HashMap<String, String>, AssetsError> {
+    let manifest = std::fs::read(path).map_err(|source| AssetsError::Unreadable {
+        path: path.to_owned(),
+        source,
+    })?;
+    serde_json::from_slice(&manifest).map_err(|source| AssetsError::BadManifest {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+fn is_plain(file: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
+    file.bytes().all(plain) && !file.contains("..") && !file.starts_with('.')
+}
+
+/// As the asset builder does it: the first 16 hexadecimal digits of SHA-256.
+fn hash(content: &[u8]) -> String {
+    let digest = Sha256::digest(content);
+    digest[..8]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
