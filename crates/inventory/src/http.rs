@@ -28,7 +28,7 @@ pub fn routes(inventory: Arc<dyn Inventory>) -> Router {
         .with_state(inventory)
 }
 
-/// What [`routes`] offers, in OpenAPI.
+/// The description of [`routes`].
 pub fn openapi() -> utoipa::openapi::OpenApi {
     #[derive(OpenApi)]
     #[openapi(paths(categories, products, product, restock))]

@@ -1,0 +1,64 @@
+//! Inventory by itself, as stage 8 runs it.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use contract::remote::HttpUsers;
+use db::{DatabaseConfig, Db};
+use inventory::{MIGRATOR, http};
+use runtime::config::{self, effective};
+use runtime::{BoxError, HttpConfig, LogConfig, Service, ShutdownConfig, auth, telemetry};
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Config {
+    databases: Databases,
+    domains: Domains,
+    #[serde(default)]
+    inventory: inventory::Config,
+    #[serde(default)]
+    http: HttpConfig,
+    #[serde(default)]
+    log: LogConfig,
+    #[serde(default)]
+    shutdown: ShutdownConfig,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Databases {
+    inventory: DatabaseConfig,
+}
+
+/// Where the other domains are.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Domains {
+    /// `http://users:8080`: knows who is staff.
+    users: String,
+}
+
+fn main() -> ExitCode {
+    runtime::main(run)
+}
+
+async fn run() -> Result<(), BoxError> {
+    let config: Config = config::load()?;
+    telemetry::init(&config.log);
+    tracing::info!(config = effective(&config), "configured");
+
+    let service = Service::start("inventory", &config.http, &config.shutdown).await?;
+    let db = Db::new(&config.databases.inventory)?;
+    db.migrate(&MIGRATOR).await?;
+    let asked = db.clone();
+    service.health().require("db", move || {
+        let db = asked.clone();
+        async move { db.ping().await }
+    });
+
+    let users = HttpUsers::new(runtime::client(), config.domains.users);
+    let inventory = Arc::new(inventory::Service::new(db, config.inventory));
+    let router = http::routes(inventory.clone()).layer(auth::layer(Arc::new(users)));
+    service.serve(router.merge(http::internal(inventory))).await
+}
