@@ -16,6 +16,7 @@
 //! there: `settle.rs` brings abandoned checkouts right, `outbox.rs` tells the world, `store/` is
 //! the SQL.
 
+mod audit;
 mod cart;
 pub mod checkout;
 mod doorbell;
@@ -25,12 +26,15 @@ mod mail;
 mod outbox;
 mod report;
 mod scatter;
+mod seed;
 mod service;
 mod settle;
 mod store;
 
+pub use audit::{OpenOrder, OrderState, audit, missing, open_orders_after};
 pub use mail::MailFolder;
 pub use outbox::{Worker, outbox_pending};
+pub use seed::seed;
 pub use service::Service;
 
 /// Brings the schema `orders` up to date: see [`db::Db::migrate`].

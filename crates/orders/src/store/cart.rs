@@ -19,12 +19,7 @@ pub(crate) async fn items(conn: &mut PgConnection, user: UserId) -> db::Result<V
     .fetch_all(conn)
     .await?;
     rows.into_iter()
-        .map(|row| {
-            Ok(Line {
-                sku: super::sku(row.sku)?,
-                quantity: super::quantity(row.quantity)?,
-            })
-        })
+        .map(|row| super::line(row.sku, row.quantity))
         .collect()
 }
 
