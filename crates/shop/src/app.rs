@@ -1,0 +1,172 @@
+//! The wiring: every domain as it is in this process, and the routes and jobs made of them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use axum::Router;
+use axum::routing::get;
+use contract::{Ctx, Inventory, Orders, Users};
+use db::{DatabaseConfig, Db};
+use orders::MailFolder;
+use runtime::config::ConfigError;
+use runtime::extract::Json;
+use storefront::{Assets, Storefront};
+use tracing::warn;
+
+use crate::config::Config;
+use crate::seed::seed;
+use crate::starting::Starting;
+
+/// Between two sweeps of ended sessions.
+const SWEEP: Duration = Duration::from_secs(60);
+/// Sessions in a sweep: a transaction of milliseconds.
+const SWEEP_ROWS: u32 = 1_000;
+
+/// The three domains and their databases. Cheap to clone.
+#[derive(Clone)]
+pub struct App {
+    users: users::Service,
+    orders: orders::Service,
+    inventory: Arc<dyn Inventory>,
+    databases: AppDatabases,
+}
+
+#[derive(Clone)]
+pub struct AppDatabases {
+    pub users: Db,
+    pub inventory: Db,
+    pub orders: Db,
+}
+
+impl AppDatabases {
+    /// Each with its name in `/readyz`.
+    pub fn each(&self) -> [(&'static str, Db); 3] {
+        [
+            ("database-users", self.users.clone()),
+            ("database-inventory", self.inventory.clone()),
+            ("database-orders", self.orders.clone()),
+        ]
+    }
+}
+
+impl App {
+    /// Connects to nothing yet.
+    pub fn new(config: &Config) -> Result<App, ConfigError> {
+        let open = |domain: &str, database: &DatabaseConfig| {
+            Db::new(database)
+                .map_err(|error| ConfigError::in_use(&format!("databases.{domain}"), error))
+        };
+        let databases = AppDatabases {
+            users: open("users", &config.databases.users)?,
+            inventory: open("inventory", &config.databases.inventory)?,
+            orders: open("orders", &config.databases.orders)?,
+        };
+        Ok(App::with_databases(
+            databases,
+            &config.users,
+            config.inventory.clone(),
+        ))
+    }
+
+    pub fn with_databases(
+        databases: AppDatabases,
+        users: &users::Config,
+        inventory: inventory::Config,
+    ) -> App {
+        let inventory: Arc<dyn Inventory> = Arc::new(inventory::Service::new(
+            databases.inventory.clone(),
+            inventory,
+        ));
+        App {
+            users: users::Service::new(databases.users.clone(), users),
+            orders: orders::Service::new(databases.orders.clone(), inventory.clone()),
+            inventory,
+            databases,
+        }
+    }
+
+    pub fn databases(&self) -> &AppDatabases {
+        &self.databases
+    }
+
+    /// Brings all schemas up to date and fills an empty database. `starting` hears how far it is.
+    pub async fn set_up(
+        &self,
+        sizes: &crate::config::SeedConfig,
+        starting: &Starting,
+    ) -> anyhow::Result<()> {
+        starting.tell("waiting for the database");
+        let AppDatabases {
+            users,
+            inventory,
+            orders,
+        } = &self.databases;
+        users
+            .migrate(&users::MIGRATOR)
+            .await
+            .context("schema users")?;
+        inventory
+            .migrate(&inventory::MIGRATOR)
+            .await
+            .context("schema inventory")?;
+        orders
+            .migrate(&orders::MIGRATOR)
+            .await
+            .context("schema orders")?;
+        seed(&self.databases, sizes, starting).await
+    }
+
+    /// The pages.
+    pub fn storefront(&self, assets: Assets, instance: &str) -> Storefront {
+        let (users, orders) = (self.users(), self.orders());
+        Storefront::new(users, self.inventory.clone(), orders, assets, instance)
+    }
+
+    /// Everything under `/api/v1`, and the pages.
+    pub fn routes(&self, storefront: &Storefront) -> Router {
+        let openapi = openapi();
+        Router::new()
+            .route("/api/v1/openapi.json", get(async move || Json(openapi)))
+            .merge(users::http::routes(self.users()))
+            .merge(inventory::http::routes(self.inventory.clone()))
+            .merge(orders::http::routes(self.orders()))
+            .merge(storefront.routes())
+            .layer(runtime::auth::layer(self.users()))
+    }
+
+    /// Ends what is over, for as long as it is polled. Safe from several boxes at once.
+    pub async fn run_jobs(&self, mail: MailFolder) {
+        let outbox = orders::Worker::new(self.orders.clone(), mail);
+        tokio::join!(outbox.run(), self.sweep_sessions());
+    }
+
+    async fn sweep_sessions(&self) {
+        loop {
+            let ctx = Ctx::background("sessions", SWEEP);
+            match self.users.expire_sessions(&ctx, SWEEP_ROWS).await {
+                Ok(swept) if swept == u64::from(SWEEP_ROWS) => continue,
+                Ok(_) => {}
+                Err(error) => warn!(%error, "ended sessions are not swept"),
+            }
+            tokio::time::sleep(SWEEP).await;
+        }
+    }
+
+    fn users(&self) -> Arc<dyn Users> {
+        Arc::new(self.users.clone())
+    }
+
+    fn orders(&self) -> Arc<dyn Orders> {
+        Arc::new(self.orders.clone())
+    }
+}
+
+/// The API of all domains in one document.
+fn openapi() -> Arc<utoipa::openapi::OpenApi> {
+    let mut api = users::http::openapi();
+    api.merge(inventory::http::openapi());
+    api.merge(orders::http::openapi());
+    api.info = utoipa::openapi::Info::new("Stagecraft Supply", "1");
+    Arc::new(api)
+}

@@ -1,0 +1,89 @@
+//! What the shop reads from `docker-compose/config/`.
+
+use std::path::PathBuf;
+
+use db::DatabaseConfig;
+use runtime::{HttpConfig, LogConfig, ShutdownConfig};
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    #[serde(default)]
+    pub http: HttpConfig,
+    #[serde(default)]
+    pub log: LogConfig,
+    #[serde(default)]
+    pub shutdown: ShutdownConfig,
+    pub shop: ShopConfig,
+    pub databases: Databases,
+    #[serde(default)]
+    pub assets: AssetsConfig,
+    pub mail: MailConfig,
+    #[serde(default)]
+    pub seed: SeedConfig,
+    #[serde(default)]
+    pub users: users::Config,
+    #[serde(default)]
+    pub inventory: inventory::Config,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ShopConfig {
+    pub roles: Vec<Role>,
+}
+
+/// What a box that runs the shop does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Pages and API.
+    Web,
+    /// Jobs: the outbox, abandoned checkouts, old sessions. Safe in any number of boxes.
+    Worker,
+}
+
+/// A logical database for each domain.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Databases {
+    pub users: DatabaseConfig,
+    pub inventory: DatabaseConfig,
+    pub orders: DatabaseConfig,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AssetsConfig {
+    /// The folder that `assets build` made; without it pages have a plain picture for all products.
+    pub dir: Option<PathBuf>,
+    /// Where browsers fetch assets: empty for here, `//cdn.example` for elsewhere.
+    pub host: String,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MailConfig {
+    /// The local outbox folder: a file for each mail.
+    pub dir: PathBuf,
+}
+
+/// What an empty database is filled with.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SeedConfig {
+    pub products: u32,
+    pub users: u32,
+    pub orders: u32,
+}
+
+impl Default for SeedConfig {
+    fn default() -> SeedConfig {
+        SeedConfig {
+            products: 2_000,
+            users: 50_000,
+            orders: 200_000,
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! The shop: `shop` serves, `shop audit` looks at the books, `shop health` asks a running one.
+
+use std::io::Read;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use contract::OrderId;
+use orders::MailFolder;
+use runtime::{BoxError, Service};
+use shop::{App, Config, Role, Starting};
+use storefront::Assets;
+
+#[derive(Debug, Parser)]
+#[command(about = "The shop; configured by the files of APP_CONFIG_FILES and by APP__ variables")]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Looks at the books and prints what does not balance, as JSON. Reads the ids of acknowledged
+    /// orders from standard input, one a line.
+    Audit,
+    /// Succeeds when the shop on this box is ready.
+    Health,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    runtime::main(async || match cli.command {
+        None => serve().await,
+        Some(Command::Audit) => audit().await,
+        Some(Command::Health) => health().await,
+    })
+}
+
+async fn serve() -> Result<(), BoxError> {
+    let config: Config = runtime::config::load()?;
+    runtime::telemetry::init(&config.log);
+    tracing::info!(config = runtime::config::effective(&config), "starting");
+    let app = App::new(&config)?;
+    let mut service = Service::start("web", &config.http, &config.shutdown).await?;
+
+    let starting = Starting::default();
+    service.health().require("set-up", {
+        let starting = starting.clone();
+        async move || starting.is_open().then_some(()).ok_or("not done")
+    });
+    for (name, db) in app.databases().each() {
+        service
+            .health()
+            .require(name, async move || db.ping().await);
+    }
+    service.spawn("set-up", {
+        let (app, starting, sizes) = (app.clone(), starting.clone(), config.seed.clone());
+        async move |stop| match app.set_up(&sizes, &starting).await {
+            Ok(()) => {
+                starting.open();
+                stop.cancelled().await;
+            }
+            // The end of this task ends the process.
+            Err(error) => {
+                tracing::error!(error = format!("{error:#}"), "cannot set up the database")
+            }
+        }
+    });
+    if config.shop.roles.contains(&Role::Worker) {
+        let mail = MailFolder::open(&config.mail.dir)
+            .map_err(|error| format!("mail.dir: {}: {error}", config.mail.dir.display()))?;
+        let (app, starting) = (app.clone(), starting.clone());
+        service.spawn("jobs", async move |stop| {
+            let jobs = async {
+                starting.opened().await;
+                app.run_jobs(mail).await;
+            };
+            stop.run_until_cancelled(jobs).await;
+        });
+    }
+    if !config.shop.roles.contains(&Role::Web) {
+        return service.run().await;
+    }
+    let assets = Assets::load(config.assets.dir.as_deref(), &config.assets.host)?;
+    let storefront = app.storefront(assets, service.instance());
+    let router = starting.guard(app.routes(&storefront));
+    service.spawn("departments", async move |stop| {
+        let keeping = async {
+            starting.opened().await;
+            storefront.keep_departments_fresh().await;
+        };
+        stop.run_until_cancelled(keeping).await;
+    });
+    service.serve(router).await
+}
+
+async fn audit() -> Result<(), BoxError> {
+    let config: Config = runtime::config::load()?;
+    let mut input = String::new();
+    std::io::stdin().read_to_string(&mut input)?;
+    let acknowledged: Vec<OrderId> = input.lines().map(str::parse).collect::<Result<_, _>>()?;
+    let app = App::new(&config)?;
+    let books = shop::audit(app.databases(), &acknowledged).await?;
+    println!("{}", serde_json::to_string(&books)?);
+    Ok(())
+}
+
+async fn health() -> Result<(), BoxError> {
+    let config: Config = runtime::config::load()?;
+    Ok(shop::health(config.http.admin.0).await?)
+}

@@ -1,0 +1,84 @@
+//! A person with a browser: registers, searches, buys, and sees the order.
+//!
+//! With `STAGE_URL` against a running stage, else against a shop of its own on a real Postgres. When it
+//! fails, a screenshot and the page's source are in `target/screenshots/`.
+
+mod driver;
+
+use driver::{Browser, Result};
+use fantoccini::Locator;
+use testkit::Shop;
+
+#[tokio::test]
+async fn a_person_registers_searches_buys_and_sees_the_order() {
+    let (base, _shop) = match std::env::var("STAGE_URL") {
+        Ok(url) => (url, None),
+        Err(_) => {
+            let shop = Shop::start().await;
+            (shop.url(), Some(shop))
+        }
+    };
+    let browser = Browser::open()
+        .await
+        .expect("chromium and chromedriver: ./stage test installs them");
+    let journey = buy_something(&browser, &base).await;
+    if journey.is_err() {
+        browser.keep_evidence("buy").await;
+    }
+    browser.close().await;
+    journey.expect("the journey");
+}
+
+async fn buy_something(browser: &Browser, base: &str) -> Result<()> {
+    let page = &browser.page;
+    page.goto(base).await?;
+    browser.shows_picture(".hero img").await?;
+
+    page.goto(&format!("{base}/register?next=%2F")).await?;
+    let email = format!("browser-{}@example.test", uuid::Uuid::now_v7());
+    for (field, text) in [
+        ("name", "Ada <b>Browser</b>"),
+        ("email", email.as_str()),
+        ("password", "a quiet afternoon"),
+    ] {
+        browser
+            .fill(&format!("form.panel [name={field}]"), text)
+            .await?;
+    }
+    browser.click("form.panel button").await?;
+    // A name with markup is text, wherever it shows.
+    browser.wait_for("form[action='/logout']").await?;
+
+    browser.fill("#q", "mug").await?;
+    browser.click(".search button").await?;
+    browser.click("main a[href^='/products/']").await?;
+    let name = browser.text("h1").await?;
+    browser.shows_picture(".product-picture").await?;
+
+    browser.click("form.buy button").await?;
+    browser.wait_for("a[href='/checkout']").await?;
+    browser.contains("main", &name).await?;
+    browser.click("a[href='/checkout']").await?;
+    browser.click("form[action='/checkout'] button").await?;
+
+    browser.wait_for("form[action$='/cancel']").await?;
+    browser.contains("main", &name).await?;
+    browser.contains("main", &email).await?;
+    let order = page.current_url().await?.path().to_owned();
+
+    page.goto(&format!("{base}/orders")).await?;
+    browser
+        .wait_for(&format!("main a[href^='{order}']"))
+        .await?;
+
+    // How this page came here, hop by hop.
+    browser.click("footer summary").await?;
+    browser.contains("footer", "db").await?;
+
+    browser.click("form[action='/logout'] button").await?;
+    page.wait()
+        .at_most(driver::PATIENCE)
+        .for_element(Locator::Css("a[href^='/login']"))
+        .await?;
+    Ok(())
+}
