@@ -16,6 +16,7 @@ use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 
 use crate::failure::Failure;
+use crate::layers::refusal;
 
 /// The context of this request, made by [`crate::layers`].
 #[derive(Debug, Clone)]
@@ -154,17 +155,12 @@ async fn only_parameter<S: Send + Sync>(parts: &mut Parts, state: &S) -> String 
 
 async fn body<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Failure> {
     Bytes::from_request(request, state).await.map_err(|error| {
-        let status = error.into_response().status();
-        let problem = match status {
-            StatusCode::PAYLOAD_TOO_LARGE => too_large(),
-            _ => Problem::new(400, "bad-request", "The body could not be read"),
+        let problem = match error.into_response().status() {
+            StatusCode::PAYLOAD_TOO_LARGE => refusal::too_large(),
+            _ => refusal::unreadable(),
         };
         problem.into()
     })
-}
-
-pub(crate) fn too_large() -> Problem {
-    Problem::new(413, "too-large", "The body is too large")
 }
 
 fn bad_request(field: impl Into<String>, detail: impl Into<String>) -> Problem {

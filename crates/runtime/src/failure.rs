@@ -17,11 +17,12 @@ impl Failure {
     /// Logs what deserves it and returns what the client may know. For those who do not answer with
     /// problem+json, such as pages; [`IntoResponse`] does it by itself.
     pub fn report(self) -> Problem {
-        let cause = self.cause.as_deref().unwrap_or_default();
-        match self.problem.status {
-            500 => tracing::error!(cause, "request failed"),
-            502..=504 => tracing::warn!(cause, problem = self.problem.slug(), "request refused"),
-            _ => {}
+        if let Some(cause) = self.cause {
+            match self.problem.status {
+                500 => tracing::error!(cause, "request failed"),
+                502..=504 => tracing::warn!(cause, "request refused"),
+                _ => {}
+            }
         }
         *self.problem
     }

@@ -1,34 +1,150 @@
-//! What happens to every request before and after its handler, in one place.
+//! What happens to every request before and after its handler, in one place and in this order:
+//! its context, refusals that need no handler, its body, a slot to work in, the handler, its headers.
+//!
+//! One middleware rather than a stack of them: the order is what matters, and here it can be read.
 
-use std::time::Duration;
+mod context;
+mod forwarded;
+mod headers;
+mod record;
+pub(crate) mod refusal;
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Instant;
 
 use axum::Router;
-use axum::extract::Request;
-use axum::middleware::{Next, from_fn};
-use axum::response::Response;
-use contract::Ctx;
+use axum::body::Body;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use contract::{Ctx, Fault};
+use futures::FutureExt;
+use http_body::Body as _;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use tokio::sync::Semaphore;
+use tracing::Instrument;
+
+pub use forwarded::Network;
+
+use record::Record;
+
+use crate::extract::ClientAddr;
+use crate::failure::Failure;
+use crate::server::HttpConfig;
+
+/// Larger bodies get a 413.
+const MAX_BODY_BYTES: usize = 1 << 20;
 
 #[derive(Debug, Clone)]
 pub struct LayerConfig {
     /// The name of this hop in `Server-Timing`: `web`, `users` ..
     pub service: String,
+    /// Which of the service's processes this is.
+    pub instance: String,
+    pub http: HttpConfig,
 }
 
-impl Default for LayerConfig {
-    fn default() -> LayerConfig {
+impl LayerConfig {
+    pub fn new(service: impl Into<String>, http: &HttpConfig) -> LayerConfig {
         LayerConfig {
-            service: "web".to_owned(),
+            service: service.into(),
+            instance: instance(),
+            http: http.clone(),
         }
     }
 }
 
-/// Puts the router behind context, limits and headers.
-pub fn public(router: Router, _config: &LayerConfig) -> Router {
-    router.layer(from_fn(
-        async |mut request: Request, next: Next| -> Response {
-            let ctx = Ctx::background("request", Duration::from_secs(10));
-            request.extensions_mut().insert(ctx);
-            next.run(request).await
-        },
-    ))
+impl Default for LayerConfig {
+    fn default() -> LayerConfig {
+        LayerConfig::new("web", &HttpConfig::default())
+    }
 }
+
+/// The host's name: in a container, the container's.
+fn instance() -> String {
+    let name = std::fs::read_to_string("/etc/hostname").unwrap_or_default();
+    match name.trim() {
+        "" => "localhost".to_owned(),
+        name => name.to_owned(),
+    }
+}
+
+struct Layers {
+    config: LayerConfig,
+    slots: Semaphore,
+}
+
+/// Puts a router, its fallback included, behind all of this. For services inside the network, too.
+pub fn public(router: Router, config: &LayerConfig) -> Router {
+    let layers = Arc::new(Layers {
+        config: config.clone(),
+        slots: Semaphore::new(config.http.max_in_flight),
+    });
+    router
+        // The body is bounded here, and once is enough.
+        .layer(DefaultBodyLimit::disable())
+        .layer(from_fn_with_state(layers, handle))
+}
+
+async fn handle(State(layers): State<Arc<Layers>>, mut request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let config = &layers.config;
+    let ctx = context::make(request.headers(), config.http.request_timeout);
+    let client = forwarded::client(&request, &config.http.trusted_proxies);
+    request.extensions_mut().insert(ctx.clone());
+    request.extensions_mut().insert(ClientAddr(client));
+    let record = Record::of(&request, client, started);
+    let is_api = refusal::is_api(&request);
+
+    let span = tracing::info_span!("request", request.id = ctx.request_id());
+    let answer = async {
+        let answer = layers.answer(&ctx, request, next).await;
+        let response = answer.unwrap_or_else(IntoResponse::into_response);
+        let response = refusal::unrouted(response, is_api);
+        record.finish(response.status());
+        response
+    };
+    let mut response = answer.instrument(span).await;
+    headers::add(response.headers_mut(), config, &ctx, started.elapsed());
+    response
+}
+
+impl Layers {
+    async fn answer(&self, ctx: &Ctx, request: Request, next: Next) -> Result<Response, Failure> {
+        refusal::check_origin(&request)?;
+        // Whoever waits for a slow client's body holds no slot.
+        let request = self.read_body(request).await?;
+        let _slot = self
+            .slots
+            .try_acquire()
+            .map_err(|_| refusal::overloaded())?;
+        let handler = AssertUnwindSafe(next.run(request)).catch_unwind();
+        match tokio::time::timeout(ctx.remaining()?, handler).await {
+            Ok(Ok(response)) => Ok(response),
+            Ok(Err(_)) => Err(refusal::panicked().into()),
+            Err(_) => Err(Fault::DeadlineExceeded.into()),
+        }
+    }
+
+    async fn read_body(&self, request: Request) -> Result<Request, Failure> {
+        if request.body().is_end_stream() {
+            return Ok(request);
+        }
+        if request.body().size_hint().lower() > MAX_BODY_BYTES as u64 {
+            return Err(refusal::too_large().into());
+        }
+        let (head, body) = request.into_parts();
+        let body = Limited::new(body, MAX_BODY_BYTES).collect();
+        let problem = match tokio::time::timeout(self.config.http.body_timeout, body).await {
+            Ok(Ok(body)) => return Ok(Request::from_parts(head, Body::from(body.to_bytes()))),
+            Ok(Err(error)) if error.is::<LengthLimitError>() => refusal::too_large(),
+            Ok(Err(_)) => refusal::unreadable(),
+            Err(_) => refusal::too_slow(),
+        };
+        Err(problem.into())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -3,14 +3,29 @@
 //!
 //! Never here: rules of a domain, SQL, pages.
 //!
-//! A request's way: [`layers`] (context, limits, headers) → [`extract`] and [`auth`] → a handler →
+//! Start with [`service`], what a `main.rs` does. A request's way: [`server`] (sockets, framing) →
+//! [`layers`] (context, limits, headers) → [`extract`] and [`auth`] → a handler →
 //! [`Failure`], if it did not go well.
 
 pub mod auth;
+mod client;
+pub mod config;
 pub mod extract;
 mod failure;
+pub mod health;
 pub mod layers;
+pub mod lifecycle;
 pub mod rpc;
+pub mod server;
+pub mod service;
+pub mod telemetry;
 
 pub use auth::{expired_session_cookie, session_cookie};
+pub use client::client;
 pub use failure::Failure;
+pub use health::Health;
+pub use layers::LayerConfig;
+pub use lifecycle::ShutdownConfig;
+pub use server::HttpConfig;
+pub use service::{BoxError, Service, main};
+pub use telemetry::LogConfig;

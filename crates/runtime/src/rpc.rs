@@ -12,10 +12,14 @@ use crate::failure::Failure;
 
 /// Adds `POST C::PATH`, answered by `answer`; `C` is the type of its last parameter:
 ///
-/// ```ignore
-/// let router = rpc::serve(router, users.clone(), |users, ctx, call: GetUser| async move {
+/// ```
+/// # use std::sync::Arc;
+/// # use contract::{Users, remote::calls::users::GetUser};
+/// # fn routes(users: Arc<dyn Users>) -> axum::Router {
+/// runtime::rpc::serve(axum::Router::new(), users, |users, ctx, call: GetUser| async move {
 ///     users.user(&ctx, call.id).await
-/// });
+/// })
+/// # }
 /// ```
 pub fn serve<C, S, F, A, E>(router: Router, service: Arc<S>, answer: F) -> Router
 where

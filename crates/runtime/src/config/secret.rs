@@ -1,0 +1,49 @@
+//! Secrets are configured as paths: values in files can have owners and modes.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use secrecy::{ExposeSecret, SecretString};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// A secret, read from the file that the configuration names when it is loaded. The newline at its
+/// end, which editors add, is not part of it. Shows its path, never itself.
+#[derive(Clone)]
+pub struct Secret {
+    file: PathBuf,
+    value: SecretString,
+}
+
+impl Secret {
+    pub fn expose(&self) -> &str {
+        self.value.expose_secret()
+    }
+}
+
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Secret, D::Error> {
+        let file = PathBuf::deserialize(deserializer)?;
+        let text = std::fs::read_to_string(&file).map_err(|error| {
+            let file = file.display();
+            D::Error::custom(format!(
+                "expected a file with a secret, got {file}: {error}"
+            ))
+        })?;
+        let value = text.strip_suffix('\n').unwrap_or(&text);
+        let value = value.strip_suffix('\r').unwrap_or(value).into();
+        Ok(Secret { file, value })
+    }
+}
+
+impl Serialize for Secret {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.file.serialize(serializer)
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Secret({})", self.file.display())
+    }
+}

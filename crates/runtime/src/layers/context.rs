@@ -1,0 +1,118 @@
+//! What a request brings along, as far as it can be believed.
+
+use std::time::Duration;
+
+use contract::Ctx;
+use contract::remote::{DEADLINE_HEADER, REQUEST_ID_HEADER, TRACEPARENT_HEADER};
+use http::HeaderMap;
+use uuid::Uuid;
+
+/// The context of a request that must be answered within `budget`, or sooner if its caller says so.
+pub(super) fn make(headers: &HeaderMap, budget: Duration) -> Ctx {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    let fresh = Uuid::now_v7();
+    let request_id = match text(REQUEST_ID_HEADER) {
+        Some(id) if is_plausible_id(id) => id.to_owned(),
+        _ => fresh.to_string(),
+    };
+    let trace_id = text(TRACEPARENT_HEADER).and_then(parse_traceparent);
+    let traceparent = traceparent(trace_id, fresh);
+    let asked = text(DEADLINE_HEADER).and_then(|ms| ms.parse().ok());
+    let budget = asked.map_or(budget, |ms| budget.min(Duration::from_millis(ms)));
+    Ctx::new(request_id, Some(traceparent), budget)
+}
+
+/// Short, and harmless in any log.
+fn is_plausible_id(id: &str) -> bool {
+    let is_safe = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
+    (1..=64).contains(&id.len()) && id.bytes().all(is_safe)
+}
+
+/// Trace id and flags of a W3C `traceparent` (version 00, or a later one that begins alike).
+fn parse_traceparent(value: &str) -> Option<(&str, &str)> {
+    let mut parts = value.split('-');
+    let (version, trace, parent, flags) =
+        (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    let is_hex = |part: &str, len| {
+        part.len() == len && part.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+    };
+    let is_zero = |part: &str| part.bytes().all(|b| b == b'0');
+    let fits = is_hex(version, 2)
+        && version != "ff"
+        && (version != "00" || parts.next().is_none())
+        && is_hex(trace, 32)
+        && !is_zero(trace)
+        && is_hex(parent, 16)
+        && !is_zero(parent)
+        && is_hex(flags, 2);
+    fits.then_some((trace, flags))
+}
+
+/// Carries on the trace, or begins one, with a span of our own. The trace then is the fresh id in
+/// hexadecimal: who knows one knows the other.
+fn traceparent(trace: Option<(&str, &str)>, fresh: Uuid) -> String {
+    let (_, span) = fresh.as_u64_pair();
+    match trace {
+        Some((trace, flags)) => format!("00-{trace}-{span:016x}-{flags}"),
+        None => format!("00-{}-{span:016x}-00", fresh.simple()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn context(headers: &[(&'static str, &str)]) -> Ctx {
+        let headers = headers
+            .iter()
+            .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()))
+            .collect();
+        make(&headers, Duration::from_secs(10))
+    }
+
+    #[test]
+    fn a_plausible_request_id_is_kept_and_another_replaced() {
+        assert_eq!(context(&[("x-request-id", "a-1")]).request_id(), "a-1");
+        for bad in ["", "a b", "<script>", &"x".repeat(65)] {
+            let id = context(&[("x-request-id", bad)]).request_id().to_owned();
+            assert_eq!(Uuid::parse_str(&id).unwrap().get_version_num(), 7);
+        }
+    }
+
+    #[test]
+    fn a_trace_is_carried_on_with_a_span_of_our_own() {
+        let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+        let theirs = format!("00-{trace}-00f067aa0ba902b7-01");
+        let ctx = context(&[("traceparent", &theirs)]);
+        let ours = ctx.traceparent().unwrap();
+        assert!(ours.starts_with(&format!("00-{trace}-")) && ours.ends_with("-01"));
+        assert_ne!(ours, theirs);
+    }
+
+    #[test]
+    fn a_bad_trace_is_replaced() {
+        let zeros = "0".repeat(32);
+        for bad in [
+            "x",
+            "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-x",
+            "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            &format!("00-{zeros}-00f067aa0ba902b7-01"),
+        ] {
+            let ctx = context(&[("traceparent", bad)]);
+            let ours = ctx.traceparent().unwrap();
+            assert!(parse_traceparent(ours).is_some(), "{ours}");
+            assert!(!ours.contains("4bf92f") && !ours.contains(&zeros), "{ours}");
+        }
+    }
+
+    #[test]
+    fn a_caller_may_shorten_the_deadline_but_not_lengthen_it() {
+        let left = |ms| context(&[("x-deadline-ms", ms)]).remaining().unwrap();
+        assert!(left("500") <= Duration::from_millis(500));
+        for more in ["999999999", "-1", "soon"] {
+            assert!(left(more) > Duration::from_secs(9) && left(more) <= Duration::from_secs(10));
+        }
+    }
+}

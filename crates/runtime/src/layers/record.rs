@@ -1,0 +1,70 @@
+//! Figures and log line of a request.
+
+use std::net::IpAddr;
+use std::time::Instant;
+
+use axum::extract::{MatchedPath, Request};
+use http::{Method, StatusCode};
+
+pub(crate) const DURATION_METRIC: &str = "http_server_request_duration_seconds";
+
+/// What is to be remembered of a request until its answer is known.
+pub(super) struct Record {
+    route: Option<MatchedPath>,
+    method: Method,
+    /// Kept only for the access log.
+    path: Option<String>,
+    client: IpAddr,
+    started: Instant,
+}
+
+impl Record {
+    pub(super) fn of(request: &Request, client: IpAddr, started: Instant) -> Record {
+        let is_logged = tracing::enabled!(target: "access", tracing::Level::DEBUG);
+        Record {
+            route: request.extensions().get().cloned(),
+            method: request.method().clone(),
+            path: is_logged.then(|| request.uri().path().to_owned()),
+            client,
+            started,
+        }
+    }
+
+    /// Counts it, and logs it where the filter has `access=debug`.
+    pub(super) fn finish(self, status: StatusCode) {
+        let duration = self.started.elapsed();
+        let route = self.route.as_ref().map_or("unmatched", MatchedPath::as_str);
+        metrics::histogram!(
+            DURATION_METRIC,
+            "route" => route.to_owned(),
+            "method" => method_label(&self.method),
+            "status" => status.as_str().to_owned(),
+        )
+        .record(duration);
+        if let Some(path) = self.path {
+            tracing::debug!(
+                target: "access",
+                method = %self.method,
+                path,
+                status = status.as_u16(),
+                duration_ms = duration.as_secs_f64() * 1e3,
+                client = %self.client,
+                "answered"
+            );
+        }
+    }
+}
+
+/// Methods are the client's words: those that nobody knows share a label.
+fn method_label(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        _ => "_OTHER",
+    }
+}

@@ -1,0 +1,82 @@
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use serde::de::{Error, Unexpected, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::layers::Network;
+
+/// `[http]`: how a service meets the outside.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HttpConfig {
+    pub listen: Listen,
+    /// Health and metrics: for the inside alone.
+    pub admin: Listen,
+    /// Whose `X-Forwarded-For` is believed: `["10.0.0.0/8"]`.
+    pub trusted_proxies: Vec<Network>,
+    /// Browsers come by TLS, which something before us ends: cookies are `Secure`.
+    pub behind_tls: bool,
+    /// From the end of a request's head to its answer.
+    #[serde(with = "humantime_serde")]
+    pub request_timeout: Duration,
+    /// From the first byte of a request's head, or from accepting, to the end of that head.
+    #[serde(with = "humantime_serde")]
+    pub head_timeout: Duration,
+    /// For all of a request's body: those who drip are cut.
+    #[serde(with = "humantime_serde")]
+    pub body_timeout: Duration,
+    /// A connection on which nothing was sent for so long is closed.
+    #[serde(with = "humantime_serde")]
+    pub idle_timeout: Duration,
+    pub max_connections: usize,
+    /// Requests at work at once; more are refused at once, with 503.
+    pub max_in_flight: usize,
+}
+
+impl Default for HttpConfig {
+    fn default() -> HttpConfig {
+        HttpConfig {
+            listen: Listen(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8080))),
+            admin: Listen(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 9100))),
+            trusted_proxies: Vec::new(),
+            behind_tls: false,
+            request_timeout: Duration::from_secs(10),
+            head_timeout: Duration::from_secs(5),
+            // 1 MiB at 2 Mbit/s takes 4 s.
+            body_timeout: Duration::from_secs(5),
+            // Longer than a balancer keeps connections that it does not use.
+            idle_timeout: Duration::from_secs(75),
+            // At up to 50 KB each they fit a small box.
+            max_connections: 2048,
+            max_in_flight: 256,
+        }
+    }
+}
+
+/// An address to listen on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Listen(pub SocketAddr);
+
+impl<'de> Deserialize<'de> for Listen {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Listen, D::Error> {
+        struct Address;
+
+        impl Visitor<'_> for Address {
+            type Value = Listen;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an address like 0.0.0.0:8080")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Listen, E> {
+                let addr = text.parse().map(Listen);
+                addr.map_err(|_| E::invalid_value(Unexpected::Str(text), &self))
+            }
+        }
+
+        deserializer.deserialize_str(Address)
+    }
+}

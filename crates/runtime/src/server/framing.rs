@@ -1,0 +1,259 @@
+//! Where requests begin and end in a stream of bytes, read strictly.
+//!
+//! hyper is lenient where RFC 9112 allows it: it takes a bare LF for a line's end, and drops
+//! `Content-Length` when there is `Transfer-Encoding`. Another reader of the same bytes may see other
+//! requests in them, which is how requests are smuggled. So everything that is not plainly framed is
+//! refused before hyper sees it. What a request means is left to hyper.
+
+/// Follows an HTTP/1 stream from line to line and body to body. HTTP/2 is let pass.
+#[derive(Debug, Default)]
+pub(super) struct Framing {
+    state: State,
+    /// The beginning of a line whose end has not come yet.
+    line: Vec<u8>,
+    head: Head,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum State {
+    /// Before a request's first byte.
+    #[default]
+    Between,
+    RequestLine,
+    Headers,
+    Body(u64),
+    ChunkSize,
+    Chunk(u64),
+    ChunkEnd,
+    Trailers,
+    Http2,
+}
+
+/// What the head said so far about the body.
+#[derive(Debug, Clone, Copy, Default)]
+struct Head {
+    content_length: Option<u64>,
+    chunked: bool,
+}
+
+/// hyper allows as much for a whole head; a trailer or chunk size of that length is nonsense.
+const MAX_LINE_BYTES: usize = super::MAX_HEAD_BYTES;
+
+/// Not plainly framed; everything from this offset on must not be read.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Ambiguous(pub(super) usize);
+
+impl Framing {
+    /// Whether a head has begun that has not ended.
+    pub(super) fn in_head(&self) -> bool {
+        matches!(self.state, State::RequestLine | State::Headers)
+    }
+
+    /// Reads what came next.
+    pub(super) fn read(&mut self, bytes: &[u8]) -> Result<(), Ambiguous> {
+        let mut at = 0;
+        while at < bytes.len() {
+            let rest = &bytes[at..];
+            match self.state {
+                State::Http2 => return Ok(()),
+                State::Body(left) | State::Chunk(left) => {
+                    let taken = left.min(rest.len() as u64);
+                    self.skip(taken);
+                    at += taken as usize;
+                }
+                _ => {
+                    at += self
+                        .read_line(rest)
+                        .map_err(|Ambiguous(k)| Ambiguous(at + k))?
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn skip(&mut self, n: u64) {
+        self.state = match self.state {
+            State::Body(left) if left > n => State::Body(left - n),
+            State::Chunk(left) if left > n => State::Chunk(left - n),
+            State::Chunk(_) => State::ChunkEnd,
+            _ => State::Between,
+        };
+    }
+
+    /// Reads to the end of a line, or all if it does not end here; returns how many bytes.
+    fn read_line(&mut self, bytes: &[u8]) -> Result<usize, Ambiguous> {
+        if self.state == State::Between {
+            self.state = State::RequestLine;
+        }
+        let Some(end) = bytes.iter().position(|b| *b == b'\n') else {
+            self.line.extend_from_slice(bytes);
+            return match self.line.len() {
+                0..MAX_LINE_BYTES => Ok(bytes.len()),
+                _ if self.in_head() => Ok(bytes.len()), // hyper answers 431
+                _ => Err(Ambiguous(0)),
+            };
+        };
+        // Most lines come whole and are not copied.
+        let earlier = std::mem::take(&mut self.line);
+        let joined;
+        let line = if earlier.is_empty() {
+            &bytes[..end]
+        } else {
+            joined = [&earlier, &bytes[..end]].concat();
+            &joined[..]
+        };
+        let line = line.strip_suffix(b"\r").ok_or(Ambiguous(end))?;
+        self.state = self.after_line(line).ok_or(Ambiguous(end))?;
+        Ok(end + 1)
+    }
+
+    /// The state after this line, or nothing if it is not plain.
+    fn after_line(&mut self, line: &[u8]) -> Option<State> {
+        if line.contains(&b'\r') {
+            return None;
+        }
+        match self.state {
+            // Some clients send an empty line after a body; RFC 9112, 2.2 lets it pass.
+            State::RequestLine if line.is_empty() => Some(State::RequestLine),
+            State::RequestLine if line == b"PRI * HTTP/2.0" => Some(State::Http2),
+            State::RequestLine => {
+                self.head = Head::default();
+                Some(State::Headers)
+            }
+            State::Headers if line.is_empty() => Some(match self.head {
+                Head { chunked: true, .. } => State::ChunkSize,
+                Head {
+                    content_length: Some(n @ 1..),
+                    ..
+                } => State::Body(n),
+                _ => State::Between,
+            }),
+            State::Headers => {
+                self.read_header(line)?;
+                Some(State::Headers)
+            }
+            State::ChunkSize => match chunk_size(line)? {
+                0 => Some(State::Trailers),
+                n => Some(State::Chunk(n)),
+            },
+            State::ChunkEnd => line.is_empty().then_some(State::ChunkSize),
+            State::Trailers if line.is_empty() => Some(State::Between),
+            State::Trailers => Some(State::Trailers),
+            State::Between | State::Body(_) | State::Chunk(_) | State::Http2 => None,
+        }
+    }
+
+    fn read_header(&mut self, line: &[u8]) -> Option<()> {
+        let colon = line.iter().position(|b| *b == b':')?;
+        let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
+        if name.eq_ignore_ascii_case(b"content-length") {
+            let is_first = self.head.content_length.is_none() && !self.head.chunked;
+            self.head.content_length = Some(decimal(value).filter(|_| is_first)?);
+        } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
+            let is_first = self.head.content_length.is_none() && !self.head.chunked;
+            self.head.chunked = is_first && value.eq_ignore_ascii_case(b"chunked");
+            return self.head.chunked.then_some(());
+        }
+        Some(())
+    }
+}
+
+fn decimal(text: &[u8]) -> Option<u64> {
+    // `parse` would take a sign.
+    let digits = text.iter().all(u8::is_ascii_digit);
+    std::str::from_utf8(text)
+        .ok()?
+        .parse()
+        .ok()
+        .filter(|_| digits)
+}
+
+fn chunk_size(line: &[u8]) -> Option<u64> {
+    let end = line.iter().position(|b| matches!(b, b';' | b' ' | b'\t'));
+    let digits = &line[..end.unwrap_or(line.len())];
+    if !digits.iter().all(u8::is_ascii_hexdigit) {
+        return None;
+    }
+    u64::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Reads a stream in pieces of this size; how many bytes were plain, if not all.
+    fn read(stream: &[u8], piece: usize) -> Result<Framing, usize> {
+        let mut framing = Framing::default();
+        let mut before = 0;
+        for piece in stream.chunks(piece) {
+            let read = framing.read(piece);
+            read.map_err(|Ambiguous(at)| before + at)?;
+            before += piece.len();
+        }
+        Ok(framing)
+    }
+
+    const PLAIN: &[u8] = b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\na\nb\
+        \r\nPOST /b HTTP/1.1\r\ntransfer-encoding: Chunked\r\n\r\n3;x=y\r\na\nb\r\n0\r\nT: u\r\n\r\n\
+        GET /c HTTP/1.1\r\nHost: x\r\n\r\n";
+
+    #[test]
+    fn plain_requests_pass_however_they_are_cut() {
+        for piece in 1..PLAIN.len() {
+            assert!(
+                read(PLAIN, piece).unwrap().state == State::Between,
+                "{piece}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_two_readers_could_read_differently_is_refused() {
+        let head = "POST / HTTP/1.1\r\nHost: x\r\n";
+        for rest in [
+            "A: b\n\r\n",
+            "A: b\rC: d\r\n\r\n",
+            "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+            "Transfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\n",
+            "Transfer-Encoding: gzip, chunked\r\n\r\n",
+            "Transfer-Encoding: identity\r\n\r\n",
+            "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n",
+            "Content-Length: 1\r\nContent-Length: 1\r\n\r\n",
+            "Content-Length: +1\r\n\r\n",
+            "Content-Length: 1, 1\r\n\r\n",
+            "Content-Length: \r\n\r\n",
+            "no colon\r\n\r\n",
+            "Transfer-Encoding: chunked\r\n\r\nx\r\n",
+            "Transfer-Encoding: chunked\r\n\r\n-1\r\n",
+            "Transfer-Encoding: chunked\r\n\r\n\r\n",
+            "Transfer-Encoding: chunked\r\n\r\n1\n",
+            "Transfer-Encoding: chunked\r\n\r\n1\r\naa\r\n",
+            "Transfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n",
+        ] {
+            let stream = format!("{head}{rest}");
+            let refused = read(stream.as_bytes(), stream.len()).unwrap_err();
+            assert!(refused >= head.len(), "{rest:?} at {refused}");
+            assert_eq!(read(stream.as_bytes(), 1).unwrap_err(), refused, "{rest:?}");
+        }
+    }
+
+    #[test]
+    fn http_2_passes() {
+        let framing = read(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\n\x04", 5).unwrap();
+        assert_eq!(framing.state, State::Http2);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_the_same_in_one_piece_or_many(
+            mut tail: Vec<u8>, cut in 0..PLAIN.len(), piece in 1_usize..64,
+        ) {
+            let mut stream = PLAIN[..cut].to_vec();
+            stream.append(&mut tail);
+            let (whole, pieces) = (read(&stream, stream.len().max(1)), read(&stream, piece));
+            prop_assert_eq!(whole.map(|f| f.state), pieces.map(|f| f.state));
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! A process from its first line to its last: what every `main.rs` of ours does.
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use axum::Router;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::ConfigError;
+use crate::health::{self, Health};
+use crate::layers::{self, LayerConfig};
+use crate::lifecycle::{Lifecycle, ShutdownConfig};
+use crate::server::{self, HttpConfig, Listen};
+use crate::telemetry;
+
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Runs a process, prints what stopped it, and tells it by the exit code: 2 for a mistake in the
+/// configuration, 1 for all else.
+pub fn main<F, E>(run: impl FnOnce() -> F) -> ExitCode
+where
+    F: Future<Output = Result<(), E>>,
+    E: Into<BoxError>,
+{
+    let outcome = match tokio::runtime::Runtime::new() {
+        Ok(tokio) => tokio.block_on(run()).map_err(Into::into),
+        Err(error) => Err(error.into()),
+    };
+    let Err(error) = outcome else {
+        return ExitCode::SUCCESS;
+    };
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    let causes: String = causes.map(|cause| format!(": {cause}")).collect();
+    eprintln!("{error}{causes}");
+    match error.is::<ConfigError>() {
+        true => ExitCode::from(2),
+        false => ExitCode::FAILURE,
+    }
+}
+
+/// A service that starts: alive from now on, ready once it serves.
+///
+/// ```no_run
+/// # use runtime::{HttpConfig, Service, ShutdownConfig};
+/// # async fn run() -> Result<(), runtime::BoxError> {
+/// # let (http, shutdown) = (HttpConfig::default(), ShutdownConfig::default());
+/// # let router = axum::Router::new();
+/// let mut service = Service::start("orders", &http, &shutdown).await?;
+/// service.health().require("db", async || Ok::<(), String>(()));
+/// service.spawn("expiry", async |stop| stop.cancelled().await);
+/// service.serve(router).await
+/// # }
+/// ```
+pub struct Service {
+    layers: LayerConfig,
+    lifecycle: Lifecycle,
+    health: Health,
+}
+
+impl Service {
+    /// Listens for signals, and opens the admin port.
+    pub async fn start(
+        name: &str,
+        http: &HttpConfig,
+        shutdown: &ShutdownConfig,
+    ) -> Result<Service, BoxError> {
+        let lifecycle = Lifecycle::new(shutdown)?;
+        let health = Health::new(lifecycle.phase());
+        let metrics = telemetry::metrics();
+        let admin = health::routes(health.clone(), metrics.clone());
+        let listener = listen("http.admin", http.admin).await?;
+        let config = http.clone();
+        // To the very end: that it drains must be seen.
+        tokio::spawn(async move {
+            server::serve(listener, admin, &config, CancellationToken::new()).await;
+        });
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(UPKEEP_INTERVAL).await;
+                metrics.run_upkeep();
+            }
+        });
+        Ok(Service {
+            layers: LayerConfig::new(name, http),
+            lifecycle,
+            health,
+        })
+    }
+
+    pub fn health(&self) -> &Health {
+        &self.health
+    }
+
+    /// Which of the service's processes this is.
+    pub fn instance(&self) -> &str {
+        &self.layers.instance
+    }
+
+    /// Runs a job beside the routes; see [`Lifecycle::spawn`].
+    pub fn spawn<F>(&mut self, name: &'static str, job: impl FnOnce(CancellationToken) -> F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.lifecycle.spawn(name, job);
+    }
+
+    /// Serves this router behind [`layers::public`] until a signal comes.
+    pub async fn serve(mut self, router: Router) -> Result<(), BoxError> {
+        let http = self.layers.http.clone();
+        let listener = listen("http.listen", http.listen).await?;
+        let router = layers::public(router, &self.layers);
+        self.lifecycle.spawn("server", async move |drain| {
+            server::serve(listener, router, &http, drain).await;
+        });
+        self.run().await
+    }
+
+    /// Runs the jobs alone until a signal comes.
+    pub async fn run(self) -> Result<(), BoxError> {
+        tracing::info!(service = self.layers.service, "started");
+        Ok(self.lifecycle.run().await?)
+    }
+}
+
+/// Between two scrapes observations pile up, unless they are sorted in.
+const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
+
+async fn listen(key: &str, Listen(addr): Listen) -> Result<TcpListener, BoxError> {
+    let listener = TcpListener::bind(addr).await;
+    let listener = listener.map_err(|error| format!("{key}: cannot listen on {addr}: {error}"))?;
+    let addr: SocketAddr = listener.local_addr()?;
+    tracing::info!(%addr, key, "listening");
+    Ok(listener)
+}

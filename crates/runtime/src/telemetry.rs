@@ -1,0 +1,103 @@
+//! Logs and figures of a process.
+
+use std::fmt;
+use std::io::IsTerminal;
+use std::sync::OnceLock;
+
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use serde::{Deserialize, Serialize};
+use tracing_subscriber::EnvFilter;
+
+/// `[log]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LogConfig {
+    pub filter: Filter,
+    pub format: Format,
+}
+
+/// What is logged: `info,db=debug`. A line for each request comes with `access=debug`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Filter(String);
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs: an object a line.
+    Json,
+}
+
+impl Default for Filter {
+    fn default() -> Filter {
+        Filter("info".to_owned())
+    }
+}
+
+impl TryFrom<String> for Filter {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Filter, String> {
+        match EnvFilter::try_new(&text) {
+            Ok(_) => Ok(Filter(text)),
+            Err(_) => Err(format!(
+                "expected a filter like info,db=debug, got {text:?}"
+            )),
+        }
+    }
+}
+
+impl From<Filter> for String {
+    fn from(filter: Filter) -> String {
+        filter.0
+    }
+}
+
+impl fmt::Display for Filter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Starts logging, to stderr; panics are logged, too. The first call counts.
+pub fn init(config: &LogConfig) {
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new(&config.filter.0))
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
+    let started = match config.format {
+        Format::Text => log.try_init(),
+        Format::Json => log.json().try_init(),
+    };
+    if started.is_ok() {
+        std::panic::set_hook(Box::new(|panic| {
+            let message = panic.payload_as_str().unwrap_or_default();
+            let place = panic.location().map(ToString::to_string);
+            tracing::error!(place, message, "panicked");
+        }));
+    }
+}
+
+/// Bounds of all histograms in seconds: those that OpenTelemetry recommends for HTTP servers.
+const SECONDS: [f64; 14] = [
+    0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0,
+];
+
+/// Starts collecting figures; the first call does, later ones only hand out the same handle.
+///
+/// # Panics
+/// If another recorder was installed before.
+pub fn metrics() -> PrometheusHandle {
+    static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
+    let install = || {
+        PrometheusBuilder::new()
+            .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)
+            .expect("the bounds are not empty")
+            .install_recorder()
+            .expect("nobody else installs a recorder")
+    };
+    HANDLE.get_or_init(install).clone()
+}
