@@ -131,3 +131,6 @@ pub fn session_cookie(token: &SessionToken, expires_at: DateTime<Utc>) -> Header
 pub fn expired_session_cookie() -> HeaderValue {
     HeaderValue::from_static("session=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0")
 }
+
+#[cfg(test)]
+mod tests;

@@ -188,7 +188,10 @@ fn malformed_json() -> Problem {
 }
 
 fn urlencoded<T: DeserializeOwned>(text: &str) -> Result<T, (String, String)> {
-    let is_filled = |pair: &&str| !pair.is_empty() && !pair.ends_with('=');
+    let is_filled = |pair: &&str| {
+        pair.split_once('=')
+            .is_some_and(|(_, text)| !text.is_empty())
+    };
     let filled: Vec<&str> = text.split('&').filter(is_filled).collect();
     let filled = filled.join("&");
     let pairs = serde_urlencoded::Deserializer::new(form_urlencoded::parse(filled.as_bytes()));
@@ -211,3 +214,6 @@ fn has_type(headers: &HeaderMap, expected: impl Fn(&str) -> bool) -> bool {
     let essence = value.and_then(|v| v.split(';').next());
     essence.is_some_and(|essence| expected(&essence.trim().to_ascii_lowercase()))
 }
+
+#[cfg(test)]
+mod tests;
