@@ -22,6 +22,8 @@ pub mod checkout;
 mod doorbell;
 mod event;
 mod history;
+pub mod http;
+mod key;
 mod mail;
 mod outbox;
 mod report;

@@ -6,5 +6,6 @@ mod checkout;
 mod crashes;
 mod history;
 mod outbox;
+mod routes;
 mod seeding;
 mod support;

@@ -1,5 +1,6 @@
 //! A shop of one domain: the real service on a real database, beside a stock in memory.
 
+pub(crate) mod doorman;
 pub(crate) mod inventory;
 
 use std::sync::Arc;
