@@ -16,7 +16,7 @@ use serde::Deserialize;
 use crate::Storefront;
 use crate::filters;
 use crate::form::Wrong;
-use crate::frame::{Frame, html};
+use crate::frame::Frame;
 use crate::local_path::LocalPath;
 use crate::visit::Visit;
 
@@ -76,7 +76,7 @@ pub(crate) async fn show_login(
         wrong: Wrong::default(),
         notice: None,
     };
-    html(&visit, StatusCode::OK, &page)
+    storefront.html(&visit, StatusCode::OK, &page)
 }
 
 pub(crate) async fn log_in(
@@ -99,7 +99,7 @@ pub(crate) async fn log_in(
             notice: problem.and_then(|problem| problem.detail),
         };
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::UNPROCESSABLE_ENTITY);
-        let mut response = html(&visit, status, &page)?;
+        let mut response = storefront.html(&visit, status, &page)?;
         if let Some(seconds) = retry_after {
             response.headers_mut().insert(RETRY_AFTER, seconds.into());
         }
@@ -133,7 +133,7 @@ pub(crate) async fn show_register(
         typed: &Account::default(),
         wrong: Wrong::default(),
     };
-    html(&visit, StatusCode::OK, &page)
+    storefront.html(&visit, StatusCode::OK, &page)
 }
 
 pub(crate) async fn register(
@@ -153,7 +153,7 @@ pub(crate) async fn register(
             typed: &typed,
             wrong,
         };
-        html(&visit, status, &page)
+        storefront.html(&visit, status, &page)
     };
     let (Some(name), Some(email), Some(password)) = (name, email, password) else {
         return refuse(StatusCode::UNPROCESSABLE_ENTITY, wrong);

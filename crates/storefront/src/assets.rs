@@ -34,6 +34,8 @@ pub struct Assets {
     files: HashMap<String, File>,
     /// Logical names that were asked for in vain, so that each is logged once.
     missing: Mutex<HashSet<String>>,
+    /// What pages may load, if they load from another host.
+    policy: Option<HeaderValue>,
 }
 
 #[derive(Debug)]
@@ -60,6 +62,8 @@ pub enum AssetsError {
         path: PathBuf,
         source: serde_json::Error,
     },
+    #[error("the assets' host {0:?} is no origin: expected something like http://localhost:8085")]
+    BadHost(String),
     #[error("{}: {file:?} is not the plain name of a file with a hash, like shop.0123abcd.css", path.display())]
     BadName { path: PathBuf, file: String },
 }
@@ -85,6 +89,7 @@ impl Assets {
             urls: HashMap::new(),
             files: HashMap::new(),
             missing: Mutex::default(),
+            policy: policy(host)?,
         };
         for (name, content) in EMBEDDED {
             let hash = hash(content);
@@ -131,6 +136,11 @@ impl Assets {
         format!("/assets/{name}").into()
     }
 
+    /// The `Content-Security-Policy` of pages; `None` where that of all answers will do.
+    pub(crate) fn policy(&self) -> Option<&HeaderValue> {
+        self.policy.as_ref()
+    }
+
     /// The picture of a product, or the placeholder.
     pub(crate) fn picture(&self, sku: &Sku) -> Cow<'_, str> {
         match self.find(&format!("product/{sku}.jpg")) {
@@ -162,6 +172,10 @@ pub(crate) async fn serve(
             }
         }
     };
+    let status = response.status();
+    if !status.is_success() && status != StatusCode::NOT_MODIFIED {
+        return Ok(response);
+    }
     let headers = response.headers_mut();
     // Says when this box was built, which is nothing about the content.
     headers.remove(LAST_MODIFIED);
@@ -210,6 +224,28 @@ fn keep_simple_range(headers: &mut HeaderMap, etag: &HeaderValue) {
         IF_RANGE,
     ] {
         headers.remove(condition);
+    }
+}
+
+/// As strict as that of all answers (see `runtime::layers`), but for the assets' host.
+fn policy(host: &str) -> Result<Option<HeaderValue>, AssetsError> {
+    if host.is_empty() {
+        return Ok(None);
+    }
+    let name = host
+        .strip_prefix("http://")
+        .or_else(|| host.strip_prefix("https://"));
+    let is_origin = name.is_some_and(|name| {
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b".-:[]".contains(&b);
+        !name.is_empty() && name.bytes().all(plain)
+    });
+    let policy = HeaderValue::try_from(format!(
+        "default-src 'self' {host}; img-src 'self' {host} data:; object-src 'none'; \
+         base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    ));
+    match policy {
+        Ok(policy) if is_origin => Ok(Some(policy)),
+        _ => Err(AssetsError::BadHost(host.to_owned())),
     }
 }
 

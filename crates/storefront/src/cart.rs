@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use crate::Storefront;
 use crate::filters;
-use crate::frame::{Frame, html};
+use crate::frame::Frame;
 use crate::visit::{Customer, Visit};
 
 #[derive(Template)]
@@ -139,7 +139,7 @@ fn page(
         cart,
         notice,
     };
-    html(visit, status, &page)
+    storefront.html(visit, status, &page)
 }
 
 /// More in the cart than on the shelf.

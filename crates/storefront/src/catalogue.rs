@@ -14,7 +14,7 @@ use serde::Deserialize;
 use crate::Storefront;
 use crate::filters;
 use crate::form::Wrong;
-use crate::frame::{Frame, html};
+use crate::frame::Frame;
 use crate::visit::{StaffMember, Visit};
 
 /// Addresses get shared with all sorts of things behind them: what we do not know we ignore.
@@ -90,7 +90,7 @@ pub(crate) async fn list(
             "Everything"
         }),
     };
-    html(&visit, StatusCode::OK, &page)
+    storefront.html(&visit, StatusCode::OK, &page)
 }
 
 pub(crate) async fn show(
@@ -107,7 +107,7 @@ pub(crate) async fn show(
         restock: Restock::default(),
         wrong: Wrong::default(),
     };
-    html(&visit, StatusCode::OK, &page)
+    storefront.html(&visit, StatusCode::OK, &page)
 }
 
 pub(crate) async fn restock(
@@ -127,7 +127,7 @@ pub(crate) async fn restock(
             restock,
             wrong,
         };
-        return html(&visit, StatusCode::UNPROCESSABLE_ENTITY, &page);
+        return storefront.html(&visit, StatusCode::UNPROCESSABLE_ENTITY, &page);
     };
     let id = restock.id.unwrap_or_else(RestockId::new);
     storefront

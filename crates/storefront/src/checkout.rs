@@ -3,6 +3,7 @@
 use askama::Template;
 use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
+use contract::ids::Malformed;
 use contract::inventory::Line;
 use contract::orders::{Buyer, Cart, Lines, NewOrder};
 use contract::{IdempotencyKey, OrdersError, Problem};
@@ -15,7 +16,7 @@ use uuid::Uuid;
 use crate::Storefront;
 use crate::cart;
 use crate::filters;
-use crate::frame::{Frame, html};
+use crate::frame::Frame;
 use crate::visit::Customer;
 
 #[derive(Template)]
@@ -97,11 +98,10 @@ async fn offer(
         lines: lines.collect::<Vec<_>>().join(" "),
         notice,
     };
-    html(visit, status, &page)
+    storefront.html(visit, status, &page)
 }
 
-fn parse_lines(text: &str) -> Result<Lines, Problem> {
-    let expected = || Problem::invalid("lines", "expected SKU:quantity, separated by spaces");
+fn parse_lines(text: &str) -> Result<Lines, Failure> {
     let line = |text: &str| {
         let (sku, quantity) = text.split_once(':')?;
         Some(Line {
@@ -110,8 +110,7 @@ fn parse_lines(text: &str) -> Result<Lines, Problem> {
         })
     };
     let lines: Option<Vec<Line>> = text.split_ascii_whitespace().map(line).collect();
-    let lines = lines.ok_or_else(expected)?;
-    lines
-        .try_into()
-        .map_err(|error: contract::ids::Malformed| Problem::invalid("lines", error.to_string()))
+    let lines = lines.ok_or(Malformed("expected SKU:quantity, separated by spaces"));
+    let lines = lines.and_then(Lines::try_from);
+    lines.map_err(|error| Problem::invalid("lines", error.to_string()).into())
 }

@@ -4,6 +4,8 @@
 //! its way out [`tell`] turns it into a page. So there is one way to fail, and no failure without a
 //! page.
 
+use std::time::Instant;
+
 use askama::Template;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
@@ -16,7 +18,7 @@ use runtime::Failure;
 
 use crate::Storefront;
 use crate::filters;
-use crate::frame::{Frame, html};
+use crate::frame::Frame;
 use crate::visit::Visit;
 
 #[derive(Template)]
@@ -44,6 +46,7 @@ pub(crate) async fn tell(
     request: Request,
     next: Next,
 ) -> Response {
+    let started = Instant::now();
     let ctx = request.extensions().get::<Ctx>().cloned();
     // Who was sent away while posting cannot come back to that.
     let here = match *request.method() {
@@ -63,7 +66,7 @@ pub(crate) async fn tell(
     let Some(ctx) = ctx else {
         return Response::from_parts(head, body.into());
     };
-    let visit = Visit::anonymous(ctx, here);
+    let visit = Visit::anonymous(ctx, here, started);
     match page(&storefront, &visit, head.status, &problem) {
         Ok(page) => {
             let (page_head, page) = page.into_parts();
@@ -88,7 +91,7 @@ fn page(
         heading,
         advice,
     };
-    html(visit, status, &page)
+    storefront.html(visit, status, &page)
 }
 
 /// A heading, and what to do now.

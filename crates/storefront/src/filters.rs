@@ -1,5 +1,7 @@
 //! How numbers and dates read on pages.
 
+#![expect(unreachable_pub, reason = "what `filter_fn` generates is public")]
+
 use std::borrow::Borrow;
 use std::time::Duration;
 
@@ -10,6 +12,12 @@ use chrono::{DateTime, Utc};
 #[askama::filter_fn]
 pub(crate) fn money(cents: impl Borrow<i64>, _: &dyn Values) -> Result<String> {
     Ok(euros(*cents.borrow()))
+}
+
+/// `1,234`. No count of ours is negative.
+#[askama::filter_fn]
+pub(crate) fn count(number: impl Borrow<i64>, _: &dyn Values) -> Result<String> {
+    Ok(grouped(number.borrow().unsigned_abs()))
 }
 
 /// `23 Nov 2026, 22:04 UTC`.
@@ -33,16 +41,20 @@ pub(crate) fn ms(duration: impl Borrow<Duration>, _: &dyn Values) -> Result<Stri
 fn euros(cents: i64) -> String {
     let sign = if cents < 0 { "\u{2212}" } else { "" };
     let (whole, rest) = (cents.unsigned_abs() / 100, cents.unsigned_abs() % 100);
-    let digits = whole.to_string();
-    let mut grouped = String::with_capacity(digits.len() + 12);
+    // A space that no line breaks at.
+    format!("{sign}€\u{a0}{}.{rest:02}", grouped(whole))
+}
+
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
     for (place, digit) in digits.char_indices() {
         if place > 0 && (digits.len() - place).is_multiple_of(3) {
             grouped.push(',');
         }
         grouped.push(digit);
     }
-    // A space that no line breaks at.
-    format!("{sign}€\u{a0}{grouped}.{rest:02}")
+    grouped
 }
 
 #[cfg(test)]

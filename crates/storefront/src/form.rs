@@ -14,7 +14,10 @@ impl Wrong {
     where
         T: TryFrom<String, Error: std::fmt::Display>,
     {
-        match typed.unwrap_or_default().to_owned().try_into() {
+        let Some(typed) = typed else {
+            return self.note(field, "please fill this in");
+        };
+        match typed.to_owned().try_into() {
             Ok(value) => Some(value),
             Err(error) => self.note(field, error),
         }

@@ -11,7 +11,7 @@ use contract::inventory::Category;
 use contract::text::Slug;
 use contract::users::Identity;
 use contract::{Fault, Sku};
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, VARY};
+use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, VARY};
 use http::{HeaderValue, StatusCode};
 use runtime::Failure;
 
@@ -45,6 +45,33 @@ impl Storefront {
             department: None,
             hops,
         }
+    }
+
+    /// A page as a response. Nothing in between may keep it: every page says who is logged in.
+    pub(crate) fn html(
+        &self,
+        visit: &Visit,
+        status: StatusCode,
+        page: &impl Template,
+    ) -> Result<Response, Failure> {
+        let body = page.render().map_err(Fault::internal)?;
+        let mut response = (status, body).into_response();
+        let headers = response.headers_mut();
+        headers.insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static("text/html; charset=utf-8"),
+        );
+        headers.insert(VARY, HeaderValue::from_static("Cookie"));
+        let cache_control = match visit.visitor {
+            // Personal: not even the back button of the next person at this computer shows it.
+            Visitor::Known(_) | Visitor::Unknown(_) => "no-store",
+            Visitor::Guest => "private, no-cache",
+        };
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static(cache_control));
+        if let Some(policy) = self.assets.policy() {
+            headers.insert(CONTENT_SECURITY_POLICY, policy.clone());
+        }
+        Ok(response)
     }
 }
 
@@ -115,27 +142,4 @@ impl Frame<'_> {
 pub(crate) fn login_address(next: &str) -> String {
     let next = form_urlencoded::byte_serialize(next.as_bytes());
     next.fold("/login?next=".to_owned(), |address, part| address + part)
-}
-
-/// A page as a response. Nothing in between may keep it: every page says who is logged in.
-pub(crate) fn html(
-    visit: &Visit,
-    status: StatusCode,
-    page: &impl Template,
-) -> Result<Response, Failure> {
-    let body = page.render().map_err(Fault::internal)?;
-    let mut response = (status, body).into_response();
-    let headers = response.headers_mut();
-    headers.insert(
-        CONTENT_TYPE,
-        HeaderValue::from_static("text/html; charset=utf-8"),
-    );
-    headers.insert(VARY, HeaderValue::from_static("Cookie"));
-    let cache_control = match visit.visitor {
-        // Personal: not even the back button of the next person at this computer shows it.
-        Visitor::Known(_) | Visitor::Unknown(_) => "no-store",
-        Visitor::Guest => "private, no-cache",
-    };
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static(cache_control));
-    Ok(response)
 }

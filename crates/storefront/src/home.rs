@@ -10,7 +10,7 @@ use runtime::Failure;
 
 use crate::Storefront;
 use crate::filters;
-use crate::frame::{Frame, html};
+use crate::frame::Frame;
 use crate::visit::Visit;
 
 #[derive(Template)]
@@ -40,5 +40,5 @@ pub(crate) async fn show(
         frame: storefront.frame(&visit),
         window: &window,
     };
-    html(&visit, StatusCode::OK, &page)
+    storefront.html(&visit, StatusCode::OK, &page)
 }

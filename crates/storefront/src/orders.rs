@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use crate::Storefront;
 use crate::filters;
-use crate::frame::{Frame, html};
+use crate::frame::Frame;
 use crate::visit::Customer;
 
 #[derive(Deserialize)]
@@ -60,7 +60,7 @@ pub(crate) async fn list(
         frame: storefront.frame(&visit),
         orders: &orders,
     };
-    html(&visit, StatusCode::OK, &page)
+    storefront.html(&visit, StatusCode::OK, &page)
 }
 
 pub(crate) async fn show(
@@ -80,7 +80,7 @@ pub(crate) async fn show(
         thanks: thanks.is_some(),
         email: identity.email.as_str(),
     };
-    html(&visit, StatusCode::OK, &page)
+    storefront.html(&visit, StatusCode::OK, &page)
 }
 
 pub(crate) async fn cancel(
@@ -96,8 +96,8 @@ pub(crate) async fn cancel(
     Ok(Redirect::to(&format!("/orders/{id}")).into_response())
 }
 
-fn parse(id: &str) -> Result<OrderId, Problem> {
-    id.parse().map_err(|_| Problem::not_found("order"))
+fn parse(id: &str) -> Result<OrderId, Failure> {
+    id.parse().map_err(|_| Problem::not_found("order").into())
 }
 
 /// Enough of an id to tell a customer's orders apart.

@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use crate::Storefront;
 use crate::filters;
-use crate::frame::{Frame, html};
+use crate::frame::Frame;
 use crate::visit::StaffMember;
 
 #[derive(Deserialize)]
@@ -50,7 +50,7 @@ pub(crate) async fn show(
         report: &report,
         bars: &bars,
     };
-    html(&visit, StatusCode::OK, &page)
+    storefront.html(&visit, StatusCode::OK, &page)
 }
 
 fn bars(report: &SalesReport) -> Vec<Bar> {

@@ -45,12 +45,12 @@ pub(crate) struct StaffMember {
 
 impl Visit {
     /// A visit whose visitor does not matter: an error page asks nobody who is there.
-    pub(crate) fn anonymous(ctx: Ctx, here: String) -> Visit {
+    pub(crate) fn anonymous(ctx: Ctx, here: String, started: Instant) -> Visit {
         Visit {
             ctx,
             visitor: Visitor::Guest,
             here,
-            started: Instant::now(),
+            started,
         }
     }
 

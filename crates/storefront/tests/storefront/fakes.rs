@@ -17,13 +17,13 @@ use contract::text::PersonName;
 use contract::users::*;
 use contract::*;
 
-pub const PASSWORD: &str = "correct horse";
-pub const SHOPPER: &str = "shopper-00001@example.test";
-pub const STAFF: &str = "staff@example.test";
+pub(crate) const PASSWORD: &str = "correct horse";
+pub(crate) const SHOPPER: &str = "shopper-00001@example.test";
+pub(crate) const STAFF: &str = "staff@example.test";
 
 /// The whole little world behind the pages.
 #[derive(Default)]
-pub struct World {
+pub(crate) struct World {
     products: Mutex<Vec<Product>>,
     users: Mutex<Vec<User>>,
     sessions: Mutex<HashMap<String, UserId>>,
@@ -31,15 +31,15 @@ pub struct World {
     orders: Mutex<Vec<Order>>,
     restocks: Mutex<Vec<RestockId>>,
     /// Calls of any kind, session look-ups included.
-    pub calls: AtomicU32,
-    pub attempts_left: AtomicU32,
-    pub users_are_away: AtomicBool,
-    pub inventory_is_away: AtomicBool,
+    pub(crate) calls: AtomicU32,
+    pub(crate) attempts_left: AtomicU32,
+    pub(crate) users_are_away: AtomicBool,
+    pub(crate) inventory_is_away: AtomicBool,
 }
 
 impl World {
     /// With these products, one shopper and one member of staff.
-    pub fn new(products: Vec<Product>) -> Arc<World> {
+    pub(crate) fn new(products: Vec<Product>) -> Arc<World> {
         let world = World {
             products: Mutex::new(products),
             attempts_left: AtomicU32::new(1_000),
@@ -61,7 +61,7 @@ impl World {
     }
 
     /// The first `count` products of the seeded catalogue; some are scarce, some sold out.
-    pub fn seeded(count: u32) -> Arc<World> {
+    pub(crate) fn seeded(count: u32) -> Arc<World> {
         let product = |p: catalogue::Product| Product {
             available: match p.index % 11 {
                 3 => 0,
@@ -80,7 +80,7 @@ impl World {
     }
 
     /// Starts a session without asking for a password.
-    pub fn session_of(&self, email: &str) -> SessionToken {
+    pub(crate) fn session_of(&self, email: &str) -> SessionToken {
         let user = lock(&self.users)
             .iter()
             .find(|user| user.email.as_str() == email)
@@ -91,11 +91,11 @@ impl World {
         SessionToken::new(token)
     }
 
-    pub fn orders_placed(&self) -> usize {
+    pub(crate) fn orders_placed(&self) -> usize {
         lock(&self.orders).len()
     }
 
-    pub fn available(&self, sku: &str) -> i32 {
+    pub(crate) fn available(&self, sku: &str) -> i32 {
         let products = lock(&self.products);
         products
             .iter()
@@ -104,7 +104,7 @@ impl World {
             .available
     }
 
-    pub fn set_available(&self, sku: &str, available: i32) {
+    pub(crate) fn set_available(&self, sku: &str, available: i32) {
         let mut products = lock(&self.products);
         let product = products
             .iter_mut()
