@@ -13,16 +13,21 @@ use runtime::layers::LayerConfig;
 use storefront::{Assets, Storefront};
 
 const ADDRESS: &str = "127.0.0.1:8079";
+const INSTANCE: &str = "web-1";
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = std::env::args().nth(1).map(PathBuf::from);
     let assets = Assets::load(folder.as_deref(), "")?;
     let world = fakes::World::seeded(60);
-    let storefront = Storefront::new(world.clone(), world.clone(), world, assets, "web-1");
+    let storefront = Storefront::new(world.clone(), world.clone(), world, assets, INSTANCE);
     tokio::spawn(storefront.clone().keep_departments_fresh());
 
-    let app = runtime::layers::public(storefront.routes(), &LayerConfig::default());
+    let config = LayerConfig {
+        instance: INSTANCE.to_owned(),
+        ..LayerConfig::default()
+    };
+    let app = runtime::layers::public(storefront.routes(), &config);
     let listener = tokio::net::TcpListener::bind(ADDRESS).await?;
     println!("http://{ADDRESS}");
     axum::serve(listener, app).await?;

@@ -19,7 +19,7 @@ use runtime::Failure;
 use crate::Storefront;
 use crate::filters;
 use crate::frame::Frame;
-use crate::visit::Visit;
+use crate::visit::{Found, Visit};
 
 #[derive(Template)]
 #[template(path = "error.html")]
@@ -43,7 +43,7 @@ const MAX_PROBLEM: usize = 16 << 10;
 
 pub(crate) async fn tell(
     State(storefront): State<Storefront>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Response {
     let started = Instant::now();
@@ -53,6 +53,8 @@ pub(crate) async fn tell(
         Method::GET => request.uri().to_string(),
         _ => "/".to_owned(),
     };
+    let found = Found::default();
+    request.extensions_mut().insert(found.clone());
     let response = next.run(request).await;
     let content_type = response.headers().get(CONTENT_TYPE);
     if content_type.is_none_or(|value| value != problem::CONTENT_TYPE) {
@@ -66,7 +68,7 @@ pub(crate) async fn tell(
     let Some(ctx) = ctx else {
         return Response::from_parts(head, body.into());
     };
-    let visit = Visit::anonymous(ctx, here, started);
+    let visit = Visit::failed(ctx, &found, here, started);
     match page(&storefront, &visit, head.status, &problem) {
         Ok(page) => {
             let (page_head, page) = page.into_parts();

@@ -1,6 +1,6 @@
 //! Who asks for a page.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use axum::extract::FromRequestParts;
@@ -32,6 +32,10 @@ pub(crate) enum Visitor {
     Unknown(Fault),
 }
 
+/// Who was found to visit, kept with the request for an error page that comes later.
+#[derive(Clone, Default)]
+pub(crate) struct Found(Arc<OnceLock<Arc<Identity>>>);
+
 /// Somebody logged in; others are sent to log in and come back.
 pub(crate) struct Customer {
     pub(crate) visit: Visit,
@@ -44,11 +48,12 @@ pub(crate) struct StaffMember {
 }
 
 impl Visit {
-    /// A visit whose visitor does not matter: an error page asks nobody who is there.
-    pub(crate) fn anonymous(ctx: Ctx, here: String, started: Instant) -> Visit {
+    /// A visit that failed. Asks nobody who is there, but remembers if somebody was asked before.
+    pub(crate) fn failed(ctx: Ctx, found: &Found, here: String, started: Instant) -> Visit {
+        let identity = found.0.get();
         Visit {
             ctx,
-            visitor: Visitor::Guest,
+            visitor: identity.map_or(Visitor::Guest, |identity| Visitor::Known(identity.clone())),
             here,
             started,
         }
@@ -85,7 +90,13 @@ impl FromRequestParts<Storefront> for Visit {
         let visitor = match token {
             None => Visitor::Guest,
             Some(token) => match storefront.users.authenticate(&ctx, &token).await {
-                Ok(Some(identity)) => Visitor::Known(Arc::new(identity)),
+                Ok(Some(identity)) => {
+                    let identity = Arc::new(identity);
+                    if let Some(Found(found)) = parts.extensions.get() {
+                        found.get_or_init(|| identity.clone());
+                    }
+                    Visitor::Known(identity)
+                }
                 Ok(None) => Visitor::Guest,
                 Err(UsersError::Fault(fault)) => Visitor::Unknown(fault),
                 Err(error) => return Err(error.into()),

@@ -164,7 +164,7 @@ async fn the_report_is_for_staff() {
         .get("/reports/sales")
         .await;
     assert_eq!(shopper.status, StatusCode::FORBIDDEN);
-    shopper.assert_shows(&["For staff only"]);
+    shopper.assert_shows(&["For staff only", "Log out"]);
     let staff = Browser::logged_in(&world, STAFF)
         .await
         .get("/reports/sales?days=7")
