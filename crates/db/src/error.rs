@@ -1,6 +1,7 @@
 //! What Postgres may answer, and what that means to a request.
 
 use contract::{Fault, InventoryError, OrdersError, UsersError};
+use sqlx::migrate::MigrateError;
 use sqlx::postgres::PgDatabaseError;
 
 #[derive(Debug, thiserror::Error)]
@@ -8,7 +9,7 @@ pub enum Error {
     #[error(transparent)]
     Sql(#[from] sqlx::Error),
     #[error(transparent)]
-    Migrate(#[from] sqlx::migrate::MigrateError),
+    Migrate(MigrateError),
     /// The request's time was over before the database was asked.
     #[error("deadline exceeded")]
     DeadlineExceeded,
@@ -21,6 +22,16 @@ pub enum Error {
 }
 
 pub type Result<T> = std::result::Result<T, Error>;
+
+/// What Postgres says while migrating is what it says at any other time.
+impl From<MigrateError> for Error {
+    fn from(error: MigrateError) -> Error {
+        match error {
+            MigrateError::Execute(error) => Error::Sql(error),
+            error => Error::Migrate(error),
+        }
+    }
+}
 
 impl Error {
     /// The name of the violated constraint: names of constraints are API.

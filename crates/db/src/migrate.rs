@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sqlx::migrate::Migrator;
-use sqlx::{Acquire, PgConnection};
+use sqlx::postgres::PgPoolOptions;
 use tracing::{info, warn};
 
 use crate::error::Result;
@@ -38,20 +38,18 @@ impl Db {
     }
 }
 
+/// Over a connection of its own: an index on a large table takes longer than any request may, and so
+/// does waiting for another migrator.
 async fn migrate_shard(shard: &Shard, migrator: &Migrator) -> Result<()> {
-    let conn = shard.primary_pool().acquire().await?;
-    // Closed afterwards: its time-outs are not those of a request.
-    let mut conn = conn.detach();
-    unbounded(&mut conn).await?;
-    migrator.run(conn.acquire().await?).await?;
-    sqlx::Connection::close(conn).await?;
-    Ok(())
-}
-
-/// An index on a large table takes longer than any request may; so may waiting for another migrator.
-async fn unbounded(conn: &mut PgConnection) -> Result<()> {
-    sqlx::raw_sql("set statement_timeout = 0; set lock_timeout = 0")
-        .execute(conn)
-        .await?;
-    Ok(())
+    let options = shard.primary_pool().connect_options();
+    let unbounded = [("statement_timeout", "0"), ("lock_timeout", "0")];
+    let options = (*options).clone().options(unbounded);
+    let pool = PgPoolOptions::new()
+        .max_connections(1)
+        // Before it is said again that the database is waited for.
+        .acquire_timeout(Duration::from_secs(5))
+        .connect_lazy_with(options);
+    let outcome = migrator.run(&pool).await;
+    pool.close().await;
+    Ok(outcome?)
 }

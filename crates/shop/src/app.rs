@@ -14,7 +14,7 @@ use runtime::extract::Json;
 use storefront::{Assets, Storefront};
 use tracing::warn;
 
-use crate::config::Config;
+use crate::config::{Config, SeedConfig};
 use crate::seed::seed;
 use crate::starting::Starting;
 
@@ -91,11 +91,7 @@ impl App {
     }
 
     /// Brings all schemas up to date and fills an empty database. `starting` hears how far it is.
-    pub async fn set_up(
-        &self,
-        sizes: &crate::config::SeedConfig,
-        starting: &Starting,
-    ) -> anyhow::Result<()> {
+    pub async fn set_up(&self, sizes: &SeedConfig, starting: &Starting) -> anyhow::Result<()> {
         starting.tell("waiting for the database");
         let AppDatabases {
             users,

@@ -45,23 +45,30 @@ async fn serve() -> Result<(), BoxError> {
     let starting = Starting::default();
     service.health().require("set-up", {
         let starting = starting.clone();
-        async move || starting.is_open().then_some(()).ok_or("not done")
+        move || {
+            let open = starting.is_open();
+            async move { open.then_some(()).ok_or("not done") }
+        }
     });
     for (name, db) in app.databases().each() {
-        service
-            .health()
-            .require(name, async move || db.ping().await);
+        service.health().require(name, move || {
+            let db = db.clone();
+            async move { db.ping().await }
+        });
     }
     service.spawn("set-up", {
         let (app, starting, sizes) = (app.clone(), starting.clone(), config.seed.clone());
-        async move |stop| match app.set_up(&sizes, &starting).await {
-            Ok(()) => {
-                starting.open();
-                stop.cancelled().await;
-            }
-            // The end of this task ends the process.
-            Err(error) => {
-                tracing::error!(error = format!("{error:#}"), "cannot set up the database")
+        move |stop| async move {
+            match app.set_up(&sizes, &starting).await {
+                Ok(()) => {
+                    starting.open();
+                    stop.cancelled().await;
+                }
+                // The end of this task ends the process.
+                Err(error) => {
+                    let error = format!("{error:#}");
+                    tracing::error!(error, "cannot set up the database");
+                }
             }
         }
     });
