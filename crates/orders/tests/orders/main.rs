@@ -6,6 +6,7 @@ mod checkout;
 mod crashes;
 mod history;
 mod outbox;
+mod remote;
 mod routes;
 mod seeding;
 mod support;
