@@ -18,11 +18,12 @@ use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
+use bytes::{Bytes, BytesMut};
 use contract::{Ctx, Fault};
 use futures::FutureExt;
 use http_body::Body as _;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
-use tokio::sync::Semaphore;
+use http_body_util::BodyExt;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tracing::Instrument;
 
 pub use forwarded::Network;
@@ -35,6 +36,9 @@ use crate::server::HttpConfig;
 
 /// Larger bodies get a 413.
 const MAX_BODY_BYTES: usize = 1 << 20;
+
+/// All bodies together: an eighth of a small box. Beyond it requests get a 503.
+const MAX_BODY_MEMORY: usize = 64 << 20;
 
 #[derive(Debug, Clone)]
 pub struct LayerConfig {
@@ -63,7 +67,7 @@ impl Default for LayerConfig {
 
 /// The host's name: in a container, the container's.
 fn instance() -> String {
-    let name = std::fs::read_to_string("/etc/hostname").unwrap_or_default();
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     match name.trim() {
         "" => "localhost".to_owned(),
         name => name.to_owned(),
@@ -73,6 +77,8 @@ fn instance() -> String {
 struct Layers {
     config: LayerConfig,
     slots: Semaphore,
+    /// Bytes of bodies that may yet be taken in.
+    body_memory: Semaphore,
 }
 
 /// Puts a router, its fallback included, behind all of this. For services inside the network, too.
@@ -80,6 +86,7 @@ pub fn public(router: Router, config: &LayerConfig) -> Router {
     let layers = Arc::new(Layers {
         config: config.clone(),
         slots: Semaphore::new(config.http.max_in_flight),
+        body_memory: Semaphore::new(MAX_BODY_MEMORY),
     });
     router
         // The body is bounded here, and once is enough.
@@ -114,7 +121,7 @@ impl Layers {
     async fn answer(&self, ctx: &Ctx, request: Request, next: Next) -> Result<Response, Failure> {
         refusal::check_origin(&request)?;
         // Whoever waits for a slow client's body holds no slot.
-        let request = self.read_body(request).await?;
+        let (request, _memory) = self.read_body(request).await?;
         let _slot = self
             .slots
             .try_acquire()
@@ -127,24 +134,45 @@ impl Layers {
         }
     }
 
-    async fn read_body(&self, request: Request) -> Result<Request, Failure> {
+    /// The request with all of its body at hand, and the memory that this takes.
+    async fn read_body(&self, request: Request) -> Result<(Request, Memory<'_>), Failure> {
         if request.body().is_end_stream() {
-            return Ok(request);
+            return Ok((request, None));
         }
         if request.body().size_hint().lower() > MAX_BODY_BYTES as u64 {
             return Err(refusal::too_large().into());
         }
         let (head, body) = request.into_parts();
-        let body = Limited::new(body, MAX_BODY_BYTES).collect();
-        let problem = match tokio::time::timeout(self.config.http.body_timeout, body).await {
-            Ok(Ok(body)) => return Ok(Request::from_parts(head, Body::from(body.to_bytes()))),
-            Ok(Err(error)) if error.is::<LengthLimitError>() => refusal::too_large(),
-            Ok(Err(_)) => refusal::unreadable(),
-            Err(_) => refusal::too_slow(),
-        };
-        Err(problem.into())
+        let body = tokio::time::timeout(self.config.http.body_timeout, self.take_in(body)).await;
+        let (body, memory) = body.map_err(|_| refusal::too_slow())??;
+        Ok((Request::from_parts(head, Body::from(body)), memory))
+    }
+
+    async fn take_in(&self, mut body: Body) -> Result<(Bytes, Memory<'_>), Failure> {
+        let mut bytes = BytesMut::new();
+        let mut memory: Memory<'_> = None;
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|_| refusal::unreadable())?;
+            let Ok(data) = frame.into_data() else {
+                continue;
+            };
+            if bytes.len() + data.len() > MAX_BODY_BYTES {
+                return Err(refusal::too_large().into());
+            }
+            let more = self.body_memory.try_acquire_many(data.len() as u32);
+            let more = more.map_err(|_| refusal::overloaded())?;
+            match &mut memory {
+                None => memory = Some(more),
+                Some(memory) => memory.merge(more),
+            }
+            bytes.extend_from_slice(&data);
+        }
+        Ok((bytes.freeze(), memory))
     }
 }
+
+/// Given back when the request is answered.
+type Memory<'a> = Option<SemaphorePermit<'a>>;
 
 #[cfg(test)]
 mod tests;

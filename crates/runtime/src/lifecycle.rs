@@ -1,11 +1,12 @@
 //! The end of a process: SIGTERM or SIGINT → not ready → grace → drain → gone. A second signal aborts.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 /// `[shutdown]`.
@@ -37,7 +38,8 @@ impl Default for ShutdownConfig {
 pub struct Lifecycle {
     config: ShutdownConfig,
     phase: Phase,
-    tasks: JoinSet<&'static str>,
+    tasks: JoinSet<()>,
+    names: HashMap<Id, &'static str>,
     signals: mpsc::Receiver<()>,
 }
 
@@ -101,6 +103,7 @@ impl Lifecycle {
             config: config.clone(),
             phase,
             tasks: JoinSet::new(),
+            names: HashMap::new(),
             signals,
         }
     }
@@ -115,10 +118,8 @@ impl Lifecycle {
         F: Future<Output = ()> + Send + 'static,
     {
         let task = task(self.phase.draining.clone());
-        self.tasks.spawn(async move {
-            task.await;
-            name
-        });
+        let handle = self.tasks.spawn(task);
+        self.names.insert(handle.id(), name);
     }
 
     /// Runs until a signal comes and all tasks have ended, or their time is over.
@@ -126,7 +127,7 @@ impl Lifecycle {
         self.phase.started.cancel();
         let outcome = tokio::select! {
             _ = self.signals.recv() => Ok(()),
-            Some(ended) = self.tasks.join_next() => Err(unexpected(ended)),
+            Some(ended) = self.tasks.join_next_with_id() => Err(self.unexpected(ended)),
         };
         tracing::info!(grace = ?self.config.grace, drain = ?self.config.drain, "stopping");
         self.phase.stopping.cancel();
@@ -147,6 +148,15 @@ impl Lifecycle {
         }
         outcome
     }
+
+    fn unexpected(&self, ended: Result<(Id, ()), JoinError>) -> TaskEnded {
+        let (id, outcome) = match ended {
+            Ok((id, ())) => (id, "it returned before it was told to".to_owned()),
+            Err(error) => (error.id(), error.to_string()),
+        };
+        let task = self.names.get(&id).copied().unwrap_or("a task");
+        TaskEnded { task, outcome }
+    }
 }
 
 /// Whether a signal came before `wait` was over.
@@ -157,19 +167,6 @@ async fn second_signal(signals: &mut mpsc::Receiver<()>, wait: impl Future<Outpu
             tracing::warn!("second signal: aborted");
             true
         }
-    }
-}
-
-fn unexpected(ended: Result<&'static str, tokio::task::JoinError>) -> TaskEnded {
-    match ended {
-        Ok(task) => TaskEnded {
-            task,
-            outcome: "it returned before it was told to".to_owned(),
-        },
-        Err(error) => TaskEnded {
-            task: "a task",
-            outcome: error.to_string(),
-        },
     }
 }
 

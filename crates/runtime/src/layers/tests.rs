@@ -165,6 +165,17 @@ async fn a_large_body_is_refused_whether_or_not_it_says_so() {
     assert_eq!(send(&config(), fits.unwrap()).await.status(), 200);
 }
 
+#[tokio::test]
+async fn the_memory_of_a_body_is_given_back_with_the_answer() {
+    let router = router(&config());
+    let body = bytes::Bytes::from(vec![b'x'; MAX_BODY_BYTES]);
+    for _ in 0..=MAX_BODY_MEMORY / MAX_BODY_BYTES {
+        let request = Request::post("/echo").body(Body::from(body.clone()));
+        let response = router.clone().oneshot(request.unwrap()).await.unwrap();
+        assert_eq!(response.status(), 200);
+    }
+}
+
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 #[tokio::test(start_paused = true)]

@@ -27,7 +27,7 @@ pub struct HttpConfig {
     /// For all of a request's body: those who drip are cut.
     #[serde(with = "humantime_serde")]
     pub body_timeout: Duration,
-    /// A connection on which nothing was sent for so long is closed.
+    /// A connection on which nothing went to and fro for so long is closed.
     #[serde(with = "humantime_serde")]
     pub idle_timeout: Duration,
     pub max_connections: usize,

@@ -22,8 +22,8 @@ pub(super) struct Connection {
     idle_timeout: Duration,
     /// Since when a head is awaited that must not be late.
     head_since: Option<Instant>,
-    /// When we last sent something: also uploads and HTTP/2 make us send, whoever merely drips does not.
-    last_sent: Instant,
+    /// When something last went to and fro, heads that drip in excepted.
+    last_active: Instant,
     /// Rings no later than the deadline, then is set anew: moving it with each request would cost more.
     timer: Pin<Box<Sleep>>,
 }
@@ -38,7 +38,7 @@ impl Connection {
             head_timeout: config.head_timeout,
             idle_timeout: config.idle_timeout,
             head_since: Some(now),
-            last_sent: now,
+            last_active: now,
             timer: Box::pin(sleep_until(now + config.head_timeout)),
         }
     }
@@ -50,10 +50,12 @@ impl Connection {
             buf.set_filled(before + at);
             put_poison(buf);
         }
+        let now = Instant::now();
         if self.framing.in_head() {
-            self.head_since.get_or_insert_with(Instant::now);
+            self.head_since.get_or_insert(now);
         } else {
             self.head_since = None;
+            self.last_active = now;
         }
     }
 
@@ -61,7 +63,7 @@ impl Connection {
     fn poll_timeout(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
         let deadline = match self.head_since {
             Some(since) => since + self.head_timeout,
-            None => self.last_sent + self.idle_timeout,
+            None => self.last_active + self.idle_timeout,
         };
         if self.timer.deadline() > deadline {
             self.timer.as_mut().reset(deadline);
@@ -81,7 +83,7 @@ impl Connection {
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
         if written.is_ready() {
-            self.last_sent = Instant::now();
+            self.last_active = Instant::now();
             return written;
         }
         self.poll_timeout(cx).map(Err)

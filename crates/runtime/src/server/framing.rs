@@ -5,11 +5,12 @@
 //! requests in them, which is how requests are smuggled. So everything that is not plainly framed is
 //! refused before hyper sees it. What a request means is left to hyper.
 
-/// Follows an HTTP/1 stream from line to line and body to body. HTTP/2 is let pass.
+/// Follows an HTTP/1 stream from line to line and body to body, an HTTP/2 stream from frame to frame.
+/// HTTP/2 frames are never ambiguous; but a head that is dripped is one there, too.
 #[derive(Debug, Default)]
 pub(super) struct Framing {
     state: State,
-    /// The beginning of a line whose end has not come yet.
+    /// The beginning of a line, or of a frame's header, whose end has not come yet.
     line: Vec<u8>,
     head: Head,
 }
@@ -26,7 +27,15 @@ enum State {
     Chunk(u64),
     ChunkEnd,
     Trailers,
-    Http2,
+    /// HTTP/2, before a frame; `in_head` where those before it began a head that goes on.
+    Frame {
+        in_head: bool,
+    },
+    Payload {
+        left: u64,
+        in_head: bool,
+        then_in_head: bool,
+    },
 }
 
 /// What the head said so far about the body.
@@ -39,6 +48,12 @@ struct Head {
 /// hyper allows as much for a whole head; a trailer or chunk size of that length is nonsense.
 const MAX_LINE_BYTES: usize = super::MAX_HEAD_BYTES;
 
+// Types of frames and a flag of theirs (RFC 9113, 6).
+const DATA: u8 = 0;
+const HEADERS: u8 = 1;
+const CONTINUATION: u8 = 9;
+const END_HEADERS: u8 = 4;
+
 /// Not plainly framed; everything from this offset on must not be read.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Ambiguous(pub(super) usize);
@@ -46,7 +61,12 @@ pub(super) struct Ambiguous(pub(super) usize);
 impl Framing {
     /// Whether a head has begun that has not ended.
     pub(super) fn in_head(&self) -> bool {
-        matches!(self.state, State::RequestLine | State::Headers)
+        match self.state {
+            State::RequestLine | State::Headers => true,
+            State::Frame { in_head } => in_head || !self.line.is_empty(),
+            State::Payload { in_head, .. } => in_head,
+            _ => false,
+        }
     }
 
     /// Reads what came next.
@@ -55,17 +75,16 @@ impl Framing {
         while at < bytes.len() {
             let rest = &bytes[at..];
             match self.state {
-                State::Http2 => return Ok(()),
-                State::Body(left) | State::Chunk(left) => {
+                State::Body(left) | State::Chunk(left) | State::Payload { left, .. } => {
                     let taken = left.min(rest.len() as u64);
                     self.skip(taken);
                     at += taken as usize;
                 }
-                _ => {
-                    at += self
-                        .read_line(rest)
-                        .map_err(|Ambiguous(k)| Ambiguous(at + k))?
-                }
+                State::Frame { in_head } => at += self.read_frame_header(rest, in_head),
+                _ => match self.read_line(rest) {
+                    Ok(taken) => at += taken,
+                    Err(Ambiguous(k)) => return Err(Ambiguous(at + k)),
+                },
             }
         }
         Ok(())
@@ -76,6 +95,18 @@ impl Framing {
             State::Body(left) if left > n => State::Body(left - n),
             State::Chunk(left) if left > n => State::Chunk(left - n),
             State::Chunk(_) => State::ChunkEnd,
+            State::Payload {
+                left,
+                in_head,
+                then_in_head,
+            } if left > n => State::Payload {
+                left: left - n,
+                in_head,
+                then_in_head,
+            },
+            State::Payload { then_in_head, .. } => State::Frame {
+                in_head: then_in_head,
+            },
             _ => State::Between,
         };
     }
@@ -107,6 +138,26 @@ impl Framing {
         Ok(end + 1)
     }
 
+    /// Reads nine bytes (RFC 9113, 4.1), or what there is of them; returns how many.
+    fn read_frame_header(&mut self, bytes: &[u8], in_head: bool) -> usize {
+        let taken = bytes.len().min(9 - self.line.len());
+        self.line.extend_from_slice(&bytes[..taken]);
+        if let [a, b, c, kind, flags, _, _, _, _] = self.line[..] {
+            self.line.clear();
+            self.state = State::Payload {
+                left: u32::from_be_bytes([0, a, b, c]).into(),
+                in_head: kind != DATA,
+                then_in_head: match kind {
+                    HEADERS | CONTINUATION => flags & END_HEADERS == 0,
+                    _ => in_head,
+                },
+            };
+            // An empty payload ends at once.
+            self.skip(0);
+        }
+        taken
+    }
+
     /// The state after this line, or nothing if it is not plain.
     fn after_line(&mut self, line: &[u8]) -> Option<State> {
         if line.contains(&b'\r') {
@@ -115,7 +166,12 @@ impl Framing {
         match self.state {
             // Some clients send an empty line after a body; RFC 9112, 2.2 lets it pass.
             State::RequestLine if line.is_empty() => Some(State::RequestLine),
-            State::RequestLine if line == b"PRI * HTTP/2.0" => Some(State::Http2),
+            // What is left of the preface counts as a first frame's payload.
+            State::RequestLine if line == b"PRI * HTTP/2.0" => Some(State::Payload {
+                left: b"\r\nSM\r\n\r\n".len() as u64,
+                in_head: true,
+                then_in_head: false,
+            }),
             State::RequestLine => {
                 self.head = Head::default();
                 Some(State::Headers)
@@ -139,7 +195,11 @@ impl Framing {
             State::ChunkEnd => line.is_empty().then_some(State::ChunkSize),
             State::Trailers if line.is_empty() => Some(State::Between),
             State::Trailers => Some(State::Trailers),
-            State::Between | State::Body(_) | State::Chunk(_) | State::Http2 => None,
+            State::Between
+            | State::Body(_)
+            | State::Chunk(_)
+            | State::Frame { .. }
+            | State::Payload { .. } => None,
         }
     }
 
@@ -239,18 +299,45 @@ mod tests {
         }
     }
 
+    const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+    fn frame(kind: u8, flags: u8, payload: &[u8]) -> Vec<u8> {
+        let header = [0, 0, payload.len() as u8, kind, flags, 0, 0, 0, 1];
+        [&header, payload].concat()
+    }
+
     #[test]
-    fn http_2_passes() {
-        let framing = read(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\n\x04", 5).unwrap();
-        assert_eq!(framing.state, State::Http2);
+    fn a_head_in_http_2_lasts_from_its_first_byte_to_its_last_frame() {
+        let settings = frame(4, 0, b"");
+        let whole = frame(HEADERS, END_HEADERS, b"\n\nx");
+        let begun = frame(HEADERS, 0, b"\n");
+        let ended = frame(CONTINUATION, END_HEADERS, b"x");
+        let data = frame(DATA, 0, b"abc");
+        for (frames, in_head) in [
+            (vec![], false),
+            (vec![&settings[..]], false),
+            (vec![&settings, &whole], false),
+            (vec![&settings, &whole[..5]], true),
+            (vec![&whole[..10]], true),
+            (vec![&whole, &data[..10]], false),
+            (vec![&begun], true),
+            (vec![&begun, &ended], false),
+        ] {
+            let stream = [&[PREFACE][..], &frames].concat().concat();
+            for piece in 1..=stream.len() {
+                let framing = read(&stream, piece).unwrap();
+                assert_eq!(framing.in_head(), in_head, "{frames:?} by {piece}");
+            }
+        }
+        assert!(read(&PREFACE[..20], 20).unwrap().in_head());
     }
 
     proptest! {
         #[test]
         fn any_bytes_are_read_the_same_in_one_piece_or_many(
-            mut tail: Vec<u8>, cut in 0..PLAIN.len(), piece in 1_usize..64,
+            mut tail: Vec<u8>, cut in 0..PLAIN.len(), http_2: bool, piece in 1_usize..64,
         ) {
-            let mut stream = PLAIN[..cut].to_vec();
+            let mut stream = if http_2 { PREFACE.to_vec() } else { PLAIN[..cut].to_vec() };
             stream.append(&mut tail);
             let (whole, pieces) = (read(&stream, stream.len().max(1)), read(&stream, piece));
             prop_assert_eq!(whole.map(|f| f.state), pieces.map(|f| f.state));
