@@ -3,7 +3,7 @@
 //! `cargo run -p storefront --example preview [-- ASSETS_FOLDER]`, then <http://127.0.0.1:8079>.
 //! Log in as `shopper-00001@example.test` or `staff@example.test`, password `correct horse`.
 
-#[path = "../tests/storefront/fakes.rs"]
+#[path = "../tests/storefront/fakes/mod.rs"]
 #[expect(dead_code, reason = "what only tests look at")]
 mod fakes;
 

@@ -62,7 +62,9 @@ pub enum AssetsError {
         path: PathBuf,
         source: serde_json::Error,
     },
-    #[error("the assets' host {0:?} is no origin: expected something like http://localhost:8085")]
+    #[error(
+        "the assets' host {0:?} is no origin: expected something like http://localhost:8085 or //cdn.example"
+    )]
     BadHost(String),
     #[error("{}: {file:?} is not the plain name of a file with a hash, like shop.0123abcd.css", path.display())]
     BadName { path: PathBuf, file: String },
@@ -83,7 +85,8 @@ const FOR_EVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000
 
 impl Assets {
     /// Reads `manifest.json` of `folder`, if there is one: logical names to names of files in it.
-    /// `host` goes before every address, such as `http://localhost:8085`; empty for our own.
+    /// `host` goes before every address, such as `http://localhost:8085` or `//cdn.example`; empty
+    /// for our own.
     pub fn load(folder: Option<&Path>, host: &str) -> Result<Assets, AssetsError> {
         let mut assets = Assets {
             urls: HashMap::new(),
@@ -232,21 +235,20 @@ fn policy(host: &str) -> Result<Option<HeaderValue>, AssetsError> {
     if host.is_empty() {
         return Ok(None);
     }
-    let name = host
-        .strip_prefix("http://")
-        .or_else(|| host.strip_prefix("https://"));
-    let is_origin = name.is_some_and(|name| {
-        let plain = |b: u8| b.is_ascii_alphanumeric() || b".-:[]".contains(&b);
-        !name.is_empty() && name.bytes().all(plain)
-    });
+    let bad_host = || AssetsError::BadHost(host.to_owned());
+    let (scheme, name) = host.split_once("//").ok_or_else(bad_host)?;
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b".-:[]".contains(&b);
+    let is_origin = matches!(scheme, "http:" | "https:" | "") && !name.is_empty();
+    if !is_origin || !name.bytes().all(plain) {
+        return Err(bad_host());
+    }
+    // `//host` means the page's own scheme; a policy says the same by naming none.
+    let source = if scheme.is_empty() { name } else { host };
     let policy = HeaderValue::try_from(format!(
-        "default-src 'self' {host}; img-src 'self' {host} data:; object-src 'none'; \
+        "default-src 'self' {source}; img-src 'self' {source} data:; object-src 'none'; \
          base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     ));
-    match policy {
-        Ok(policy) if is_origin => Ok(Some(policy)),
-        _ => Err(AssetsError::BadHost(host.to_owned())),
-    }
+    policy.map(Some).map_err(|_| bad_host())
 }
 
 fn read_manifest(path: &Path) -> Result<HashMap<String, String>, AssetsError> {

@@ -25,7 +25,8 @@ struct CheckoutPage<'a> {
     frame: Frame<'a>,
     cart: &'a Cart,
     email: &'a str,
-    /// Made with the page: however often its button is pressed, it places one order.
+    /// Made with the page: however often its button is pressed, it places one order. (The form is
+    /// `autocomplete="off"`, or a reload would put the old key beside new lines.)
     key: Uuid,
     lines: String,
     notice: Option<&'a str>,

@@ -127,6 +127,10 @@ fn words(problem: &Problem) -> (&'static str, &'static str) {
             "That did not work out",
             "Something changed in the meantime. Please try again.",
         ),
+        (_, "cart-full") => (
+            "Your cart is full",
+            "Buy what is in it, or take something out, and there will be room again.",
+        ),
         (413, _) => ("That is too much", "Please send less at once."),
         (429, _) => (
             "A little slower, please",

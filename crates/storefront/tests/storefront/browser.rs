@@ -38,8 +38,12 @@ pub(crate) async fn router(world: &Arc<World>, assets: Assets) -> Router {
 
 impl Browser {
     pub(crate) async fn guest(world: &Arc<World>) -> Browser {
+        Browser::with_assets(world, Assets::load(None, "").unwrap()).await
+    }
+
+    pub(crate) async fn with_assets(world: &Arc<World>, assets: Assets) -> Browser {
         Browser {
-            router: router(world, Assets::load(None, "").unwrap()).await,
+            router: router(world, assets).await,
             session: None,
         }
     }

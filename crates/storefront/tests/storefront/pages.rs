@@ -5,7 +5,7 @@ use http::StatusCode;
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, VARY};
 use storefront::Assets;
 
-use crate::browser::{Browser, router};
+use crate::browser::Browser;
 use crate::fakes::{SHOPPER, STAFF, World};
 
 #[tokio::test]
@@ -181,20 +181,28 @@ async fn the_report_is_for_staff() {
 #[tokio::test]
 async fn pages_may_load_from_the_host_of_the_assets_and_from_nowhere_else() {
     let world = World::seeded(10);
-    let assets = Assets::load(None, "http://cdn.test:8085").unwrap();
-    let router = router(&world, assets).await;
-    let request = http::Request::get("/")
-        .body(axum::body::Body::empty())
-        .unwrap();
-    let response = tower::ServiceExt::oneshot(router, request).await.unwrap();
-    let policy = response.headers()[CONTENT_SECURITY_POLICY]
-        .to_str()
-        .unwrap();
-    assert!(
-        policy.starts_with("default-src 'self' http://cdn.test:8085;"),
-        "{policy}"
-    );
-    for bad in ["cdn.test", "http://", "http://a b", "http://a;script-src *"] {
+    for (host, source) in [
+        ("http://cdn.test:8085", "http://cdn.test:8085"),
+        ("//cdn.test", "cdn.test"),
+    ] {
+        let browser = Browser::with_assets(&world, Assets::load(None, host).unwrap()).await;
+        let page = browser.get("/").await;
+        page.assert_shows(&[&format!("href=\"{host}/assets/shop.")]);
+        let policy = page.header(CONTENT_SECURITY_POLICY);
+        assert!(
+            policy.starts_with(&format!("default-src 'self' {source};")),
+            "{policy}"
+        );
+    }
+    for bad in [
+        "cdn.test",
+        "http://",
+        "//",
+        "ftp://a",
+        "http://a b",
+        "http://a/",
+        "//a;script-src *",
+    ] {
         assert!(Assets::load(None, bad).is_err(), "{bad}");
     }
 }
