@@ -3,9 +3,12 @@ use std::sync::atomic::Ordering;
 use axum::body::Body;
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{Request, StatusCode};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
 
 use crate::browser::Browser;
-use crate::fakes::{SHOPPER, World};
+use crate::fakes::{SHOPPER, STAFF, World};
 
 #[tokio::test]
 async fn what_is_not_there_is_a_page_that_says_so() {
@@ -79,4 +82,62 @@ async fn without_sessions_one_may_look_around_but_not_act() {
         let page = browser.get(path).await;
         assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE, "{path}");
     }
+}
+
+/// Whatever is typed into addresses and forms, it is never our fault.
+#[test]
+fn no_input_breaks_a_page() {
+    const PAGES: [&str; 6] = [
+        "/products",
+        "/products/",
+        "/orders",
+        "/orders/",
+        "/login",
+        "/reports/sales",
+    ];
+    const FIELDS: [&str; 8] = [
+        "category", "q", "cursor", "days", "next", "thanks", "", "limit",
+    ];
+    const FORMS: [&str; 6] = [
+        "/login",
+        "/register",
+        "/cart/items",
+        "/checkout",
+        "/products/TPT-0022/stock",
+        "/orders/01890a5d-ac96-774b-bcce-b302099a8057/cancel",
+    ];
+    const INPUTS: [&str; 11] = [
+        "email", "password", "name", "next", "sku", "quantity", "action", "key", "lines", "id",
+        "delta",
+    ];
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .unwrap();
+    let world = World::seeded(60);
+    let browser = runtime.block_on(Browser::logged_in(&world, STAFF));
+    let value = prop_oneof![
+        any::<String>(),
+        any::<i64>().prop_map(|number| number.to_string()),
+        Just("TPT-0022".to_owned()),
+        Just("TPT-0022:1".to_owned()),
+        Just("add".to_owned()),
+    ];
+    let asked = (
+        select(&PAGES[..]),
+        any::<String>(),
+        select(&FIELDS[..]),
+        value.clone(),
+    );
+    let sent = (select(&FORMS[..]), vec((select(&INPUTS[..]), value), 0..6));
+    proptest!(|((page, segment, field, value) in asked, (form, inputs) in sent)| {
+        let encode = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+        let segment = if page.ends_with('/') { encode(&segment) } else { String::new() };
+        let path = format!("{page}{segment}?{field}={}", encode(&value));
+        let status = runtime.block_on(browser.get(&path)).status;
+        prop_assert!(!status.is_server_error(), "{status} for {path}");
+        let inputs: Vec<(&str, &str)> = inputs.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let status = runtime.block_on(browser.post(form, &inputs)).status;
+        prop_assert!(!status.is_server_error(), "{status} for {form} with {inputs:?}");
+    });
 }
