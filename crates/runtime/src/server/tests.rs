@@ -260,7 +260,7 @@ async fn a_thousand_drips_harm_nobody_and_end() {
             let began = Instant::now();
             let request = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
             assert!(server.exchange(request).await.ends_with("hello"));
-            assert!(began.elapsed() < Duration::from_secs(1));
+            assert!(began.elapsed() < Duration::from_secs(5));
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
