@@ -14,6 +14,8 @@ use serde::de::{Deserializer, Error as _};
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct BoxConfig {
+    /// Where `GET /metrics` is answered; without it, nowhere.
+    pub(crate) figures: Option<SocketAddr>,
     /// In starting order; they are stopped in the reverse order.
     #[serde(rename = "process")]
     pub(crate) processes: Vec<ProcessConfig>,
@@ -41,6 +43,17 @@ pub(crate) struct ProcessConfig {
     /// SIGHUP ends software that does not know it.
     #[serde(default, deserialize_with = "some_signal")]
     pub(crate) reload_signal: Option<Signal>,
+    /// Who reports the figures that the process itself keeps.
+    pub(crate) figures: Option<ReporterConfig>,
+}
+
+/// A program that runs beside a ready process. Each time it reads `ask` and a line feed, it writes
+/// figures as Prometheus reads them, and then the line `# EOF`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ReporterConfig {
+    pub(crate) command: CommandLine,
+    pub(crate) ask: String,
 }
 
 #[derive(Debug, Deserialize)]

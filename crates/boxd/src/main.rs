@@ -1,13 +1,15 @@
 //! PID 1 of every box that runs software which is not ours (Postgres, Redis, etcd), and of the
 //! one box of stage 1, where Postgres and the shop live together.
 //!
-//! Owns: the order in which a box's processes start and stop, their restarts, and the reaping of
-//! every orphan. Never does: know what it runs. What Postgres needs stands in the box's file
-//! (`deploy/boxd`), not here.
+//! Owns: the order in which a box's processes start and stop, their restarts, the reaping of every
+//! orphan, and the box's figures. Never does: know what it runs. What Postgres needs stands in the
+//! box's file (`deploy/boxd`), not here.
 //!
-//! Start reading at [`supervisor`]: its loop is the whole program. One thread, no async.
+//! Start reading at [`supervisor`]: its loop is the whole program. One thread, no async; a second
+//! thread answers for [`figures`] and takes nothing from the first but process ids.
 
 mod config;
+mod figures;
 mod log;
 mod process;
 mod signals;
@@ -17,13 +19,14 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use crate::config::BoxConfig;
+use crate::figures::Pids;
 use crate::log::log;
 use crate::signals::Signals;
 use crate::supervisor::{Supervisor, Verdict};
 
 const USAGE: &str = "usage: boxd FILE.toml";
 
-/// Exits with 0 after a clean stop, 1 when a process had to be killed, 2 for a mistake in the
+/// Exits with 0 after a clean stop, 1 when a process had to be killed or nothing could start, 2 for a mistake in the
 /// configuration.
 fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args_os().skip(1).collect();
@@ -31,7 +34,7 @@ fn main() -> ExitCode {
         log(format_args!("{USAGE}"));
         return ExitCode::from(2);
     };
-    let config = match BoxConfig::load(Path::new(file)) {
+    let mut config = match BoxConfig::load(Path::new(file)) {
         Ok(config) => config,
         Err(mistake) => {
             log(format_args!("{mistake}"));
@@ -45,7 +48,14 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match Supervisor::new(config, signals).run() {
+    let pids = Pids::none(config.processes.len());
+    if let Some(address) = config.figures
+        && let Err(error) = figures::serve(address, &mut config.processes, pids.clone())
+    {
+        log(format_args!("figures: cannot listen on {address}: {error}"));
+        return ExitCode::FAILURE;
+    }
+    match Supervisor::new(config.processes, signals, pids).run() {
         Verdict::Clean => ExitCode::SUCCESS,
         Verdict::Killed => ExitCode::FAILURE,
     }

@@ -98,6 +98,14 @@ impl Process {
         }
     }
 
+    /// Its process id while it is ready.
+    pub(crate) fn ready_pid(&self) -> Option<Pid> {
+        match self.state {
+            State::Running { pid, .. } => Some(pid),
+            _ => None,
+        }
+    }
+
     /// When time alone calls for the next [`advance`](Self::advance).
     pub(crate) fn due(&self, now: Instant) -> Option<Instant> {
         match self.state {

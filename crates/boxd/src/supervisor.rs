@@ -8,7 +8,8 @@ use nix::sys::signal::Signal;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
-use crate::config::BoxConfig;
+use crate::config::ProcessConfig;
+use crate::figures::Pids;
 use crate::log::log;
 use crate::process::Process;
 use crate::signals::Signals;
@@ -17,6 +18,7 @@ pub(crate) struct Supervisor {
     /// In starting order.
     processes: Vec<Process>,
     signals: Signals,
+    pids: Pids,
     stopping: bool,
 }
 
@@ -29,13 +31,15 @@ pub(crate) enum Verdict {
 }
 
 impl Supervisor {
-    pub(crate) fn new(config: BoxConfig, signals: Signals) -> Self {
+    /// Keeps `pids` up to date for whoever counts.
+    pub(crate) fn new(processes: Vec<ProcessConfig>, signals: Signals, pids: Pids) -> Self {
         // PID 1 gets the box's orphans anyway; outside a container, boxd asks for them.
         let _ = prctl::set_child_subreaper(true);
-        let processes = config.processes.into_iter().map(Process::new).collect();
+        let processes = processes.into_iter().map(Process::new).collect();
         Self {
             processes,
             signals,
+            pids,
             stopping: false,
         }
     }
@@ -50,6 +54,8 @@ impl Supervisor {
             } else {
                 self.start_in_order(now);
             }
+            self.pids
+                .publish(self.processes.iter().map(Process::ready_pid));
             if self.processes.iter().all(Process::is_stopped) {
                 break;
             }

@@ -22,7 +22,7 @@ fn rejects_an_unknown_key() {
     assert_mistake(
         "[[process]]\nname = 'a'\ncommand = ['true']\nstop_signla = 'SIGINT'",
         ": process[0].stop_signla: unknown field `stop_signla`, expected one of `name`, `command`, \
-         `prepare`, `env`, `ready`, `stop_signal`, `stop_timeout`, `reload_signal`",
+         `prepare`, `env`, `ready`, `stop_signal`, `stop_timeout`, `reload_signal`, `figures`",
     );
 }
 

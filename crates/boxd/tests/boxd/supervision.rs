@@ -1,10 +1,8 @@
 //! boxd with real processes: small shell scripts that write down what happens to them.
 
-mod sandbox;
-
 use nix::sys::signal::Signal;
 
-use sandbox::Sandbox;
+use crate::sandbox::{Sandbox, parent_of};
 
 #[test]
 fn starts_each_process_when_the_one_before_is_ready() {
@@ -198,12 +196,10 @@ fn reaps_orphans() {
     );
     let orphan: u32 = sandbox.await_line("orphan").parse().unwrap();
     sandbox.wait_for("boxd to inherit the orphan", || {
-        sandbox::parent_of(orphan) == Some(boxd.pid())
+        parent_of(orphan) == Some(boxd.pid())
     });
     sandbox.append("end", "");
-    sandbox.wait_for("boxd to reap the orphan", || {
-        sandbox::parent_of(orphan).is_none()
-    });
+    sandbox.wait_for("boxd to reap the orphan", || parent_of(orphan).is_none());
     boxd.signal(Signal::SIGTERM);
     assert_eq!(boxd.exit_code(), 0);
 }

@@ -1,7 +1,8 @@
 //! A folder in which boxd runs, and waiting for what its processes write there.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::Write;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -76,6 +77,18 @@ impl Sandbox {
         self.wait_for(&event, || self.lines("log").contains(&event));
     }
 
+    /// Where boxd answers for its figures, once it says so.
+    pub(crate) fn figures_address(&self) -> SocketAddr {
+        let prefix = "boxd: figures: listening on ";
+        let address = || {
+            let log = self.lines("log");
+            log.iter()
+                .find_map(|line| line.strip_prefix(prefix)?.parse().ok())
+        };
+        self.wait_for(prefix, || address().is_some());
+        address().unwrap()
+    }
+
     pub(crate) fn wait_for(&self, what: &str, condition: impl Fn() -> bool) {
         let start = Instant::now();
         while !condition() {
@@ -124,4 +137,22 @@ pub(crate) fn parent_of(pid: u32) -> Option<u32> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The command's name, in parentheses, may hold spaces.
     stat.rsplit_once(") ")?.1.split(' ').nth(1)?.parse().ok()
+}
+
+/// Sends these bytes and returns all that comes back.
+pub(crate) fn talk(address: SocketAddr, request: &[u8]) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.write_all(request).unwrap();
+    let mut answer = Vec::new();
+    // A connection that boxd cut off has no answer.
+    let _ = stream.read_to_end(&mut answer);
+    String::from_utf8(answer).unwrap()
+}
+
+/// The lines of `GET /metrics` that begin with this name.
+pub(crate) fn metric(address: SocketAddr, name: &str) -> Vec<String> {
+    let answer = talk(address, b"GET /metrics HTTP/1.1\r\nHost: box\r\n\r\n");
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    let lines = answer.lines().filter(|line| line.starts_with(name));
+    lines.map(str::to_owned).collect()
 }

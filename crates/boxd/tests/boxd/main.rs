@@ -1,0 +1,6 @@
+//! boxd as a program: its configuration, its processes, its figures.
+
+mod configuration;
+mod figures;
+mod sandbox;
+mod supervision;
