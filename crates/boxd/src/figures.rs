@@ -56,7 +56,9 @@ pub(crate) fn serve(
         "figures: listening on {}",
         listener.local_addr()?
     ));
-    let cpu = CpuTimes::new(processes.iter().map(|process| process.name.clone()));
+    // Where one process has the box to itself, there is nothing to divide.
+    let cpu = (processes.len() > 1)
+        .then(|| CpuTimes::new(processes.iter().map(|process| process.name.clone())));
     let reporters = processes.iter_mut().map(|process| {
         let config = process.figures.take()?;
         Some(Reporter::new(process.name.clone(), config))
@@ -75,7 +77,7 @@ pub(crate) fn serve(
 struct Figures {
     /// Opened at the first question: finding the box's name takes a moment.
     box_stat: Option<BoxStat>,
-    cpu: CpuTimes,
+    cpu: Option<CpuTimes>,
     /// One for each process, none for those that have no figures of their own.
     reporters: Vec<Option<Reporter>>,
     pids: Pids,
@@ -88,7 +90,9 @@ impl Figures {
         if let Err(error) = self.write_box(&mut out) {
             self.report("box", &error);
         }
-        if let Err(error) = self.cpu.write(self.pids.now(), &mut out) {
+        if let Some(cpu) = &mut self.cpu
+            && let Err(error) = cpu.write(self.pids.now(), &mut out)
+        {
             self.report("cpu", &error);
         }
         for (reporter, pid) in self.reporters.iter_mut().zip(self.pids.now()) {

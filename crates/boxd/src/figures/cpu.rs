@@ -1,8 +1,8 @@
 //! How the box's CPU divides among its processes, each with all that it started.
 
 use std::collections::HashMap;
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read};
 
 use boxstat::{Exposition, Kind};
 
@@ -105,6 +105,8 @@ fn sum_by_root(processes: &HashMap<i32, Stat>, trees: &[Tree]) -> Vec<u64> {
 
 fn processes() -> io::Result<HashMap<i32, Stat>> {
     let mut processes = HashMap::new();
+    // Several times what a line of some 50 numbers takes.
+    let mut stat = [0; 2048];
     for entry in fs::read_dir("/proc")? {
         let entry = entry?;
         let Some(pid) = entry
@@ -115,17 +117,18 @@ fn processes() -> io::Result<HashMap<i32, Stat>> {
             continue;
         };
         // One that is gone by now was counted by its parent.
-        let stat = fs::read_to_string(entry.path().join("stat"));
-        if let Some(stat) = stat.ok().and_then(|stat| parse(&stat)) {
+        let read = File::open(entry.path().join("stat")).and_then(|mut file| file.read(&mut stat));
+        if let Some(stat) = read.ok().and_then(|length| parse(&stat[..length])) {
             processes.insert(pid, stat);
         }
     }
     Ok(processes)
 }
 
-fn parse(stat: &str) -> Option<Stat> {
-    // The command's name, in parentheses, may hold spaces and parentheses.
-    let (_, fields) = stat.rsplit_once(") ")?;
+fn parse(stat: &[u8]) -> Option<Stat> {
+    // The command's name, in parentheses, may hold anything, parentheses too.
+    let name_end = stat.iter().rposition(|byte| *byte == b')')?;
+    let fields = str::from_utf8(stat.get(name_end + 2..)?).ok()?;
     let mut fields = fields.split(' ');
     let parent = fields.nth(1)?.parse().ok()?;
     let mut times = fields.skip(9).map(str::parse::<u64>);
@@ -143,7 +146,8 @@ mod tests {
 
     #[test]
     fn reads_what_the_kernel_writes() {
-        let stat = "7 (a) b (c) S 3 7 7 0 -1 4194560 1 2 3 4 10 20 300 400 20 0 1 0 397505 27 4 18";
+        let stat =
+            b"7 (a) b (c) S 3 7 7 0 -1 4194560 1 2 3 4 10 20 300 400 20 0 1 0 397505 27 4 18";
         let stat = parse(stat).unwrap();
         assert_eq!((stat.parent, stat.own, stat.reaped), (3, 30, 700));
     }

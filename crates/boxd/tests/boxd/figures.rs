@@ -62,6 +62,7 @@ fn passes_on_what_a_reporter_tells() {
         "##,
     );
     let address = sandbox.figures_address();
+    assert!(metric(address, "box_process_cpu_seconds_total").is_empty());
     sandbox.wait_for("the database to run", || {
         !metric(address, "questions").is_empty()
     });
@@ -81,6 +82,10 @@ fn a_reporter_that_is_silent_or_dies_costs_only_its_own_figures() {
         figures = "127.0.0.1:0"
 
         [[process]]
+        name = "shop"
+        command = ["sleep", "1000"]
+
+        [[process]]
         name = "database"
         command = ["sleep", "1000"]
 
@@ -97,16 +102,16 @@ fn a_reporter_that_is_silent_or_dies_costs_only_its_own_figures() {
     let address = sandbox.figures_address();
     let others = || metric(address, "box_process_cpu_seconds_total").len();
     sandbox.wait_for("the silent reporter to be asked", || {
-        assert_eq!(others(), 2);
+        assert_eq!(others(), 3);
         sandbox.lines("reporters") == ["started", "asked"]
     });
-    assert_eq!(others(), 2);
+    assert_eq!(others(), 3);
     assert_eq!(sandbox.lines("reporters"), ["started", "asked"]);
 
     sandbox.append("answer", "");
     sandbox.wait_for("the late answer", || !metric(address, "late").is_empty());
     sandbox.wait_for("a new reporter", || {
-        assert_eq!(others(), 2);
+        assert_eq!(others(), 3);
         sandbox.lines("reporters").len() >= 4
     });
     boxd.signal(Signal::SIGTERM);
@@ -122,6 +127,10 @@ fn stands_bad_askers() {
 
         [[process]]
         name = "database"
+        command = ["sleep", "1000"]
+
+        [[process]]
+        name = "shop"
         command = ["sleep", "1000"]
         "#,
     );
@@ -147,7 +156,7 @@ fn stands_bad_askers() {
     let silent = TcpStream::connect(address).unwrap();
     let mut dripping = TcpStream::connect(address).unwrap();
     dripping.write_all(b"GET /met").unwrap();
-    assert_eq!(metric(address, "box_process_cpu_seconds_total").len(), 2);
+    assert_eq!(metric(address, "box_process_cpu_seconds_total").len(), 3);
     drop((silent, dripping));
 
     boxd.signal(Signal::SIGTERM);
