@@ -1,0 +1,195 @@
+//! Every question to Prometheus, by name.
+//!
+//! All questions of a poll travel as one: each gets its name as a label `figure`, and `or` joins them.
+//! One request, one evaluation, one consistent moment.
+//!
+//! Boxes are scraped every 2 s. A window of 12 s has six samples in it: enough for a steady figure,
+//! short enough to be called now.
+
+/// A question and its name.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Query {
+    pub(crate) name: &'static str,
+    expr: &'static str,
+}
+
+const fn query(name: &'static str, expr: &'static str) -> Query {
+    Query { name, expr }
+}
+
+// -- boxes: one series a box, by the label `box` ------------------------------------------------
+
+/// Cores used.
+pub(crate) const CPU: Query = query("cpu", "max by (box) (rate(box_cpu_seconds_total[12s]))");
+
+/// Share of time in which a box wanted to run and its cap did not let it.
+pub(crate) const THROTTLED: Query = query(
+    "throttled",
+    "max by (box) (rate(box_cpu_throttled_seconds_total[12s]))",
+);
+
+/// Cores a box may use.
+pub(crate) const CPU_LIMIT: Query = query("cpu_limit", "max by (box) (box_cpu_limit_cores)");
+
+/// Bytes in use; and, by its `instance`, which box lives at which address.
+pub(crate) const MEMORY: Query = query("memory", "max by (box, instance) (box_memory_bytes)");
+
+pub(crate) const MEMORY_LIMIT: Query =
+    query("memory_limit", "max by (box) (box_memory_limit_bytes)");
+
+/// Bytes a second, by `direction`: `receive`, `transmit`.
+pub(crate) const NETWORK: Query = query(
+    "network",
+    "max by (box, direction) (rate(box_network_bytes_total[12s]))",
+);
+
+// -- arrows: what processes say they did, by the address they were scraped at --------------------
+
+/// HTTP requests answered a second.
+pub(crate) const REQUESTS: Query = query(
+    "requests",
+    "sum by (instance) (rate(http_server_request_duration_seconds_count[12s]))",
+);
+
+/// Units of work on a Postgres node, a second.
+pub(crate) const QUERIES: Query = query(
+    "queries",
+    "sum by (instance, node) (rate(db_query_duration_seconds_count[12s]))",
+);
+
+/// Look-ups in Redis a second.
+pub(crate) const LOOK_UPS: Query = query(
+    "look_ups",
+    "sum by (instance) (rate(cache_requests_total[12s]))",
+);
+
+/// Requests that a proxy passed on, a second.
+pub(crate) const PASSED_ON: Query = query(
+    "passed_on",
+    "sum by (instance) (rate(upstream_requests_total[12s]))",
+);
+
+// -- the front door: what visitors see ----------------------------------------------------------
+
+pub(crate) const OFFERED: Query = query(
+    "offered",
+    "sum(rate(http_server_request_duration_seconds_count{$door}[12s]))",
+);
+
+/// Answers a second that were our fault. Empty as long as there never was one.
+pub(crate) const FAILED: Query = query(
+    "failed",
+    "sum(rate(http_server_request_duration_seconds_count{$door,status=~\"5..\"}[12s]))",
+);
+
+/// Seconds. 20 s, as the last percent of a small load is few requests.
+pub(crate) const P50: Query = query(
+    "p50",
+    "histogram_quantile(0.5, sum by (le) (rate(http_server_request_duration_seconds_bucket{$door}[20s])))",
+);
+pub(crate) const P95: Query = query(
+    "p95",
+    "histogram_quantile(0.95, sum by (le) (rate(http_server_request_duration_seconds_bucket{$door}[20s])))",
+);
+pub(crate) const P99: Query = query(
+    "p99",
+    "histogram_quantile(0.99, sum by (le) (rate(http_server_request_duration_seconds_bucket{$door}[20s])))",
+);
+
+// -- egress -------------------------------------------------------------------------------------
+
+/// Bytes a second that leave the origin.
+pub(crate) const EGRESS: Query = query(
+    "egress",
+    "sum(rate(box_network_bytes_total{direction=\"transmit\",$origin}[30s]))",
+);
+
+/// Visits a second: pages served, without their assets and without API calls.
+pub(crate) const VISITS: Query = query(
+    "visits",
+    "sum(rate(http_server_request_duration_seconds_count{service=~\"box|web(-.+)?\",method=\"GET\",status=~\"2..\",route!~\"/assets/.*|/api/.*|unmatched\"}[30s]))",
+);
+
+// -- panels of later stages: empty until the metric exists ---------------------------------------
+
+pub(crate) const CACHE_HITS: Query = query(
+    "cache_hits",
+    "sum by (cache) (rate(cache_requests_total{outcome=\"hit\"}[30s])) / sum by (cache) (rate(cache_requests_total[30s]))",
+);
+pub(crate) const REPLICA_LAG: Query =
+    query("replica_lag", "max by (node) (db_replica_lag_seconds)");
+pub(crate) const SHARD_BUCKETS: Query = query("shard_buckets", "max by (shard) (shard_buckets)");
+
+// -- history ------------------------------------------------------------------------------------
+
+/// A box's CPU as a share of its cap.
+pub(crate) const CPU_SHARE: Query = query(
+    "cpu_share",
+    "max by (box) (rate(box_cpu_seconds_total[12s])) / max by (box) (box_cpu_limit_cores)",
+);
+
+/// What every poll asks.
+pub(crate) const NOW: &[Query] = &[
+    CPU,
+    THROTTLED,
+    CPU_LIMIT,
+    MEMORY,
+    MEMORY_LIMIT,
+    NETWORK,
+    REQUESTS,
+    QUERIES,
+    LOOK_UPS,
+    PASSED_ON,
+    OFFERED,
+    FAILED,
+    P50,
+    P95,
+    P99,
+    EGRESS,
+    VISITS,
+    CACHE_HITS,
+    REPLICA_LAG,
+    SHARD_BUCKETS,
+];
+
+/// What the plots show.
+pub(crate) const OVER_TIME: &[Query] = &[OFFERED, FAILED, P95, CPU_SHARE];
+
+/// Which services are the front door, the latest stage's first: the first that has figures is it.
+/// So a plot goes on through a climb, though the door moves from `box` to `web` to `lb`.
+const DOORS: [&str; 3] = [
+    "service=~\"cdn-[ab]\"",
+    "service=\"lb\"",
+    "service=~\"box|web\"",
+];
+
+/// Which boxes send the origin's bytes, likewise. Before them, a CDN is not the origin.
+const ORIGINS: [&str; 3] = [
+    "box=~\"gateway-.+\"",
+    "box=~\"lb(-.+)?\"",
+    "box=~\"(box|web)(-.+)?\"",
+];
+
+impl Query {
+    fn promql(self) -> String {
+        let places = [("$door", DOORS), ("$origin", ORIGINS)];
+        let place = places.iter().find(|(name, _)| self.expr.contains(name));
+        let Some((name, selectors)) = place else {
+            return self.expr.to_owned();
+        };
+        let each = selectors.map(|selector| self.expr.replace(name, selector));
+        each.join(" or ")
+    }
+}
+
+/// These questions as one.
+pub(crate) fn together(queries: &[Query]) -> String {
+    let named = queries.iter().map(|query| {
+        let expr = query.promql();
+        format!(
+            "label_replace({expr}, \"figure\", \"{}\", \"\", \"\")",
+            query.name
+        )
+    });
+    named.collect::<Vec<_>>().join(" or ")
+}

@@ -1,0 +1,219 @@
+// The topology: boxes in columns, as a request travels, and the arrows between them.
+//
+// Boxes and arrows are made anew only when others run than before; else figures change in place.
+
+import { condition, element, memoryShare, write } from "./figures.js";
+import * as units from "./units.js";
+
+const VISITORS = "visitors";
+const UNITS = { requests: "requests", queries: "queries", look_ups: "look-ups", replication: "" };
+
+// Up to so many boxes are drawn large; above so many each shows less.
+const FEW = 3;
+const MANY = 9;
+
+const drawing = document.getElementById("drawing");
+let shown = { key: "", cards: new Map(), groups: new Map(), arrows: [] };
+
+export function showDrawing(snapshot, why) {
+  const nothing = document.getElementById("no-boxes");
+  nothing.hidden = why === "";
+  drawing.hidden = why !== "";
+  write(nothing, why);
+  const key = JSON.stringify([snapshot.boxes.map((box) => box.name), snapshot.arrows.map((arrow) => [arrow.from, arrow.to])]);
+  if (key !== shown.key) build(snapshot, key);
+  snapshot.boxes.forEach((box) => update(shown.cards.get(box.name), box));
+  snapshot.arrows.forEach((arrow, at) => label(shown.arrows[at], arrow));
+  drawing.setAttribute("aria-label", inWords(snapshot));
+  route();
+}
+
+function build(snapshot, key) {
+  const { boxes, arrows } = snapshot;
+  const groups = new Map([[VISITORS, { column: 0, region: null, boxes: [] }]]);
+  for (const box of boxes) {
+    if (!groups.has(box.group)) groups.set(box.group, { column: box.column, region: box.region, boxes: [] });
+    groups.get(box.group).boxes.push(box);
+  }
+  const columns = [...new Set([...groups.values()].map((group) => group.column))].sort((a, b) => a - b);
+  const regions = [...new Set([...groups.values()].map((group) => group.region))];
+  // What belongs to no region stands between the two.
+  const lanes = ["a", null, "b"].filter((region) => regions.includes(region));
+
+  shown = { key, cards: new Map(), groups: new Map(), arrows: [] };
+  const cells = new Map();
+  for (const [name, group] of inOrder(groups, arrows)) {
+    const lane = lanes.indexOf(group.region);
+    const place = `${group.column} ${lane}`;
+    if (!cells.has(place)) {
+      const cell = element("div", "cell");
+      cell.style.gridColumn = columns.indexOf(group.column) + 1;
+      cell.style.gridRow = lane + 1;
+      cells.set(place, cell);
+    }
+    const cards = name === VISITORS ? [visitors()] : group.boxes.map((box) => card(box));
+    const made = element("div", "group", ...cards);
+    shown.groups.set(name, made);
+    cells.get(place).append(made);
+  }
+  const grid = element("div", "grid", ...cells.values());
+  grid.style.setProperty("--columns", columns.length);
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  shown.arrows = arrows.map((arrow) => {
+    const path = document.createElementNS(svg.namespaceURI, "path");
+    const head = document.createElementNS(svg.namespaceURI, "path");
+    path.setAttribute("class", "line");
+    head.setAttribute("class", "head");
+    svg.append(path, head);
+    return { ...arrow, path, head, label: element("span", "rate") };
+  });
+  drawing.classList.toggle("few", boxes.length <= FEW);
+  drawing.classList.toggle("dense", boxes.length > MANY);
+  drawing.classList.toggle("regions", lanes.length > 1);
+  drawing.replaceChildren(svg, grid, ...shown.arrows.map((arrow) => arrow.label));
+}
+
+// From top to bottom as the arrows name them, so that few of them cross.
+function inOrder(groups, arrows) {
+  const place = (name) => {
+    const at = arrows.findIndex((arrow) => arrow.to === name && arrow.flow !== "replication");
+    return at < 0 ? arrows.length : at;
+  };
+  return [...groups].sort(([one], [other]) => place(one) - place(other));
+}
+
+function visitors() {
+  return element("div", "visitors", element("span", "crowd"), element("strong", "", "Visitors"));
+}
+
+function card(box) {
+  const parts = {
+    condition: element("span", "badge"),
+    cpu: bar("CPU"),
+    memory: bar("Memory"),
+    throttled: element("p", "detail throttled"),
+    network: element("p", "detail network"),
+  };
+  const head = element("p", "name", element("strong", "", box.name), element("span", "title", box.title), parts.condition);
+  const made = element("div", "card", head, parts.cpu.row, parts.throttled, parts.memory.row, parts.network);
+  shown.cards.set(box.name, { ...parts, card: made });
+  return made;
+}
+
+function bar(name) {
+  const fill = element("span", "fill");
+  const value = element("span", "number");
+  const note = element("span", "cap");
+  const row = element("div", `meter ${name.toLowerCase()}`, element("span", "label", name), element("span", "bar", fill), value, note);
+  return { row, fill, value, note };
+}
+
+function update(parts, box) {
+  parts.card.dataset.condition = box.condition;
+  write(parts.condition, box.condition === "calm" ? "" : condition(box));
+  fill(parts.cpu, box.cpu_share, box.cpu_limit === null ? "no cap" : `of ${units.text(units.cores(box.cpu_limit))} cores`);
+  fill(parts.memory, memoryShare(box), box.memory_limit === null ? "" : `of ${units.text(units.bytes(box.memory_limit))}`);
+  parts.memory.row.classList.toggle("full", memoryShare(box) >= 0.9);
+  write(parts.throttled, box.throttled === null ? "" : `held back ${units.text(units.share(box.throttled))} of the time`);
+  parts.throttled.classList.toggle("hard", box.throttled >= 0.1);
+  write(parts.network, box.received === null && box.sent === null ? ""
+    : `in ${units.text(units.bytesPerSecond(box.received))} · out ${units.text(units.bytesPerSecond(box.sent))}`);
+}
+
+function fill(meter, share, cap) {
+  meter.fill.style.width = `${Math.min(share ?? 0, 1) * 100}%`;
+  write(meter.value, units.text(units.share(share)));
+  write(meter.note, cap);
+}
+
+function label(arrow, { rate, flow }) {
+  const replication = flow === "replication";
+  arrow.idle = !(rate > 0) && !replication;
+  arrow.path.classList.toggle("idle", arrow.idle);
+  arrow.head.classList.toggle("idle", arrow.idle);
+  arrow.path.classList.toggle("replication", replication);
+  // A tenfold rate is a line somewhat wider.
+  arrow.width = Math.min(2 + 1.4 * Math.log10(1 + (rate ?? 0)), 8);
+  arrow.path.style.strokeWidth = `${arrow.width}px`;
+  arrow.label.classList.toggle("idle", arrow.idle);
+  arrow.label.hidden = replication || rate === null || (arrow.idle && drawing.classList.contains("dense"));
+  if (arrow.label.hidden) return;
+  const [number, unit] = units.perSecond(rate);
+  write(arrow.label, `${number} ${UNITS[flow]}${unit}`);
+}
+
+// How long an arrow's head is.
+const TIP = 11;
+
+// -- where arrows go --------------------------------------------------------------------------
+
+function route() {
+  const origin = drawing.getBoundingClientRect();
+  const edges = (name) => {
+    const rect = shown.groups.get(name).getBoundingClientRect();
+    const [left, top] = [rect.left - origin.left, rect.top - origin.top];
+    return { left, top, right: left + rect.width, bottom: top + rect.height, x: left + rect.width / 2, y: top + rect.height / 2 };
+  };
+  const placed = [];
+  for (const arrow of shown.arrows) {
+    const curve = connect(edges(arrow.from), edges(arrow.to));
+    arrow.path.setAttribute("d", `M${curve[0]}C${curve[1]} ${curve[2]} ${curve[3]}`);
+    arrow.head.setAttribute("d", head(curve, arrow.width));
+    if (!arrow.label.hidden) place(arrow.label, curve, placed);
+  }
+}
+
+// Cubic curves that leave and arrive straight: sideways between columns, else up or down.
+function connect(from, to) {
+  if (to.left > from.right) {
+    const [start, end] = [[from.right, from.y], [to.left - TIP, to.y]];
+    const bend = (end[0] - start[0]) / 2;
+    return [start, [start[0] + bend, start[1]], [end[0] - bend, end[1]], end];
+  }
+  const down = to.y > from.y;
+  const [start, end] = down ? [[from.x, from.bottom], [to.x, to.top - TIP]] : [[from.x, from.top], [to.x, to.bottom + TIP]];
+  const bend = (end[1] - start[1]) / 2;
+  return [start, [start[0], start[1] + bend], [end[0], end[1] - bend], end];
+}
+
+const at = (curve, t) => [0, 1].map((axis) => {
+  const [a, b, c, d] = curve.map((point) => point[axis]);
+  const u = 1 - t;
+  return u * u * u * a + 3 * u * u * t * b + 3 * u * t * t * c + t * t * t * d;
+});
+
+function head([, , before, tip], width) {
+  const angle = Math.atan2(tip[1] - before[1], tip[0] - before[0]);
+  const point = (length, aside) => [
+    tip[0] + length * Math.cos(angle) - aside * Math.sin(angle),
+    tip[1] + length * Math.sin(angle) + aside * Math.cos(angle),
+  ];
+  const half = 5 + width / 2;
+  return `M${point(0, half)}L${point(TIP, 0)}L${point(0, -half)}Z`;
+}
+
+// The first place along the arrow where no other label is.
+function place(label, curve, placed) {
+  const [width, height] = [label.offsetWidth + 4, label.offsetHeight + 2];
+  const spots = [0.5, 0.4, 0.6, 0.3, 0.7, 0.2, 0.8].map((t) => at(curve, t));
+  const isFree = ([x, y]) => placed.every((other) =>
+    Math.abs(other.x - x) * 2 >= other.width + width || Math.abs(other.y - y) * 2 >= other.height + height);
+  const [x, y] = spots.find(isFree) ?? spots[0];
+  placed.push({ x, y, width, height });
+  label.style.left = `${x}px`;
+  label.style.top = `${y}px`;
+}
+
+new ResizeObserver(route).observe(drawing);
+
+// -- for those who do not see it ---------------------------------------------------------------
+
+function inWords({ boxes, arrows }) {
+  const hot = boxes.filter((box) => box.condition === "saturated").map((box) => box.name);
+  const called = arrows.map((arrow) => {
+    const rate = arrow.rate === null ? "" : ` (${Math.round(arrow.rate)} ${UNITS[arrow.flow]} a second)`;
+    return `${arrow.from} to ${arrow.to}${rate}`;
+  });
+  const saturated = hot.length === 0 ? "None is saturated." : `Saturated: ${hot.join(", ")}.`;
+  return `${boxes.length} boxes. ${called.join(", ")}. ${saturated} The table below has all figures.`;
+}

@@ -1,0 +1,141 @@
+// The last 15 minutes: Prometheus' history once, then a point with each snapshot.
+
+import { NO_REQUESTS, element, write } from "./figures.js";
+import * as units from "./units.js";
+
+const SPAN = 15 * 60;
+
+// Eight are told apart by colour, the next eight by dashes, too.
+const COLOURS = 8;
+
+let history = null;
+const plots = [
+  plot("plot-requests", units.perSecond, (history) => ({ requests: history.requests })),
+  plot("plot-p95", units.seconds, (history) => ({ p95: history.p95 })),
+  plot("plot-errors", units.share, (history) => ({ errors: history.errors }), 0.01),
+  plot("plot-cpu", units.share, (history) => history.cpu, 1),
+];
+
+export async function loadPlots() {
+  try {
+    const answer = await fetch("/api/history");
+    if (!answer.ok) return;
+    history = await answer.json();
+    draw();
+  } catch {
+    // The page has said already that nobody answers, and loads them again when somebody does.
+  }
+}
+
+export function addToPlots(snapshot) {
+  const now = Math.round(snapshot.at / 1000);
+  if (!history) return loadPlots();
+  if (now <= history.times.at(-1)) return;
+  const length = history.times.length;
+  history.times.push(now);
+  history.requests.push(snapshot.traffic.requests);
+  history.p95.push(snapshot.traffic.p95);
+  history.errors.push(snapshot.traffic.errors);
+  for (const box of snapshot.boxes) history.cpu[box.name] ??= Array(length).fill(null);
+  const shares = new Map(snapshot.boxes.map((box) => [box.name, box.cpu_share]));
+  for (const [name, column] of Object.entries(history.cpu)) column.push(shares.get(name) ?? null);
+  forget(history.times.findIndex((time) => time >= now - SPAN));
+  draw();
+}
+
+function forget(count) {
+  if (count <= 0) return;
+  for (const column of [history.times, history.requests, history.p95, history.errors, ...Object.values(history.cpu)]) {
+    column.splice(0, count);
+  }
+  for (const [name, column] of Object.entries(history.cpu)) {
+    if (column.every((value) => value === null)) delete history.cpu[name];
+  }
+}
+
+const draw = () => plots.forEach((plot) => plot.draw());
+
+// A plot shows the columns that `pick` takes; `least` is the least that its scale reaches up to.
+function plot(id, unit, pick, least = 0) {
+  const figure = document.getElementById(id);
+  const canvas = figure.querySelector(".canvas");
+  const why = figure.querySelector(".why");
+  const value = figure.querySelector("output");
+  const legend = figure.querySelector(".legend");
+  let chart = null;
+  let key = "";
+
+  const draw = () => {
+    const columns = pick(history);
+    const names = Object.keys(columns).sort((one, other) => one.localeCompare(other, "en", { numeric: true }));
+    const isEmpty = names.every((name) => columns[name].every((value) => value === null));
+    why.hidden = !isEmpty;
+    canvas.hidden = isEmpty;
+    write(why, isEmpty ? (legend ? "no box has been measured in the last 15 minutes" : NO_REQUESTS) : "");
+    if (value) write(value, isEmpty ? "" : spoken(columns[names[0]], unit));
+    canvas.setAttribute("aria-label", `${figure.querySelector("h2").textContent}, the last 15 minutes. ${names.map((name) => `${legend ? name : ""} ${spoken(columns[name], unit)}`).join("; ")}`);
+    if (isEmpty) return;
+    const data = [history.times, ...names.map((name) => columns[name])];
+    if (chart && key === names.join()) {
+      chart.setData(data);
+    } else {
+      chart?.destroy();
+      key = names.join();
+      chart = new uPlot(options(names, unit, least, canvas), data, canvas);
+      legend?.replaceChildren(...(names.length > 1 || legend ? names.map(entry) : []));
+    }
+  };
+
+  canvas.setAttribute("role", "img");
+  new ResizeObserver(() => chart?.setSize(size(canvas))).observe(canvas);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+    key = "";
+    if (history) draw();
+  });
+  return { draw };
+}
+
+function spoken(column, unit) {
+  const now = column.at(-1);
+  const known = column.filter((value) => value !== null);
+  if (known.length === 0) return "";
+  const most = units.text(unit(Math.max(...known)));
+  return `${now === null ? "none now" : `${units.text(unit(now))} now`}, at most ${most}`;
+}
+
+const size = (canvas) => ({ width: canvas.clientWidth, height: canvas.clientHeight });
+
+const colour = (at) => getComputedStyle(document.documentElement).getPropertyValue(`--line-${(at % COLOURS) + 1}`).trim();
+
+function options(names, unit, least, canvas) {
+  const style = getComputedStyle(canvas);
+  const [ink, grid] = [style.color, style.getPropertyValue("--grid").trim()];
+  const font = `${style.fontSize} ${style.fontFamily}`;
+  const em = parseFloat(style.fontSize);
+  const axis = { stroke: ink, font, grid: { stroke: grid, width: 1 }, ticks: { show: false } };
+  return {
+    ...size(canvas),
+    cursor: { show: false },
+    legend: { show: false },
+    padding: [em * 0.6, em, 0, 0],
+    scales: { y: { range: (_, __, max) => [0, Math.max(max * 1.08, least) || 1] } },
+    axes: [
+      { ...axis, size: em * 2, space: em * 6, values: (_, times) => times.map((time) => new Date(time * 1000).toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" })) },
+      { ...axis, size: em * 4.6, space: em * 2.2, values: (_, values) => values.map((value) => units.text(unit(value))) },
+    ],
+    series: [{}, ...names.map((_, at) => ({
+      stroke: colour(at),
+      width: 2,
+      dash: at < COLOURS ? undefined : [6, 4],
+      points: { show: false },
+      // A scrape that failed is no gap worth seeing; a minute is.
+      spanGaps: false,
+    }))],
+  };
+}
+
+function entry(name, at) {
+  const swatch = element("span", at < COLOURS ? "swatch" : "swatch dashed");
+  swatch.style.borderTopColor = colour(at);
+  return element("li", "", swatch, name);
+}
