@@ -109,7 +109,7 @@ impl Figures {
         if self.box_stat.is_none() {
             self.box_stat = BoxStat::as_pid_1()?;
         }
-        match &mut self.box_stat {
+        match &self.box_stat {
             Some(box_stat) => box_stat.write(out),
             None => Ok(()),
         }

@@ -45,7 +45,7 @@ impl BoxStat {
 
     /// Reads all figures anew and writes them, each with the label `box`. On an error nothing was
     /// written.
-    pub fn write(&mut self, out: &mut Exposition) -> io::Result<()> {
+    pub fn write(&self, out: &mut Exposition) -> io::Result<()> {
         let box_name = &[("box", name())][..];
         let cgroup = self.cgroup.read()?;
         let network = self.network.read()?;

@@ -10,10 +10,10 @@ use axum::routing::get;
 use axum::{Json, Router};
 use futures::future::join_all;
 use http::StatusCode;
-use metrics_exporter_prometheus::PrometheusHandle;
 use serde::Serialize;
 
 use crate::lifecycle::Phase;
+use crate::telemetry::Figures;
 
 /// A dependency that takes longer to answer is as good as away.
 const CHECK_DEADLINE: Duration = Duration::from_secs(1);
@@ -100,11 +100,11 @@ impl Check {
 }
 
 /// `/livez`, `/readyz[?verbose]`, `/metrics`.
-pub(crate) fn routes(health: Health, metrics: PrometheusHandle) -> Router {
+pub(crate) fn routes(health: Health, figures: Figures) -> Router {
     Router::new()
         .route("/livez", get("alive\n"))
         .route("/readyz", get(ready).with_state(health))
-        .route("/metrics", get(move || async move { metrics.render() }))
+        .route("/metrics", get(move || async move { figures.render() }))
 }
 
 async fn ready(State(health): State<Health>, RawQuery(query): RawQuery) -> Response {
@@ -129,11 +129,10 @@ mod tests {
 
     use super::*;
     use crate::lifecycle::{Lifecycle, ShutdownConfig};
-    use crate::telemetry;
 
     async fn get(health: &Health, path: &str) -> (u16, String) {
         let request = Request::get(path).body(axum::body::Body::empty()).unwrap();
-        let routes = routes(health.clone(), telemetry::metrics());
+        let routes = routes(health.clone(), Figures::start());
         let response = routes.oneshot(request).await.unwrap();
         let status = response.status().as_u16();
         let body = response.into_body().collect().await.unwrap().to_bytes();

@@ -53,7 +53,7 @@ impl LayerConfig {
     pub fn new(service: impl Into<String>, http: &HttpConfig) -> LayerConfig {
         LayerConfig {
             service: service.into(),
-            instance: instance(),
+            instance: boxstat::name().to_owned(),
             http: http.clone(),
         }
     }
@@ -62,15 +62,6 @@ impl LayerConfig {
 impl Default for LayerConfig {
     fn default() -> LayerConfig {
         LayerConfig::new("web", &HttpConfig::default())
-    }
-}
-
-/// The host's name: in a container, the container's.
-fn instance() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    match name.trim() {
-        "" => "localhost".to_owned(),
-        name => name.to_owned(),
     }
 }
 
@@ -109,7 +100,7 @@ async fn handle(State(layers): State<Arc<Layers>>, mut request: Request, next: N
         let answer = layers.answer(&ctx, request, next).await;
         let response = answer.unwrap_or_else(IntoResponse::into_response);
         let response = refusal::unrouted(response, is_api);
-        record.finish(response.status());
+        record.finish(&response);
         response
     };
     let mut response = answer.instrument(span).await;

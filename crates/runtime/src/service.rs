@@ -13,7 +13,7 @@ use crate::health::{self, Health};
 use crate::layers::{self, LayerConfig};
 use crate::lifecycle::{Lifecycle, ShutdownConfig};
 use crate::server::{self, HttpConfig, Listen};
-use crate::telemetry;
+use crate::telemetry::Figures;
 
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -68,8 +68,8 @@ impl Service {
     ) -> Result<Service, BoxError> {
         let lifecycle = Lifecycle::new(shutdown)?;
         let health = Health::new(lifecycle.phase());
-        let metrics = telemetry::metrics();
-        let admin = health::routes(health.clone(), metrics.clone());
+        let figures = Figures::start();
+        let admin = health::routes(health.clone(), figures.clone());
         let listener = listen("http.admin", http.admin).await?;
         let config = http.clone();
         // To the very end: that it drains must be seen.
@@ -79,7 +79,7 @@ impl Service {
         tokio::spawn(async move {
             loop {
                 tokio::time::sleep(UPKEEP_INTERVAL).await;
-                metrics.run_upkeep();
+                figures.run_upkeep();
             }
         });
         Ok(Service {
@@ -124,7 +124,7 @@ impl Service {
     }
 }
 
-/// Between two scrapes observations pile up, unless they are sorted in.
+/// Of [`Figures::run_upkeep`]: a few scrapes.
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 
 async fn listen(key: &str, Listen(addr): Listen) -> Result<TcpListener, BoxError> {

@@ -2,8 +2,9 @@
 
 use std::fmt;
 use std::io::IsTerminal;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
+use boxstat::{BoxStat, Exposition};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::EnvFilter;
@@ -81,10 +82,12 @@ pub fn init(config: &LogConfig) {
     }
 }
 
-/// Bounds of all histograms in seconds: those that OpenTelemetry recommends for HTTP servers.
+/// Bounds of histograms in seconds: those that OpenTelemetry recommends for HTTP servers.
 const SECONDS: [f64; 14] = [
     0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0,
 ];
+/// And for clients of databases, where much happens within 5 ms.
+const DATABASE_SECONDS: [f64; 9] = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0];
 
 /// Starts collecting figures; the first call does, later ones only hand out the same handle.
 ///
@@ -95,9 +98,49 @@ pub fn metrics() -> PrometheusHandle {
     let install = || {
         PrometheusBuilder::new()
             .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)
+            .and_then(|builder| {
+                builder.set_buckets_for_metric(Matcher::Prefix("db_".to_owned()), &DATABASE_SECONDS)
+            })
             .expect("the bounds are not empty")
             .install_recorder()
             .expect("nobody else installs a recorder")
     };
     HANDLE.get_or_init(install).clone()
+}
+
+/// What `/metrics` answers: the figures of this process and, where it speaks for its box, of the box.
+#[derive(Clone)]
+pub(crate) struct Figures {
+    process: PrometheusHandle,
+    of_box: Option<Arc<BoxStat>>,
+}
+
+impl Figures {
+    pub(crate) fn start() -> Figures {
+        let of_box = BoxStat::as_pid_1().unwrap_or_else(|error| {
+            tracing::warn!(%error, "no figures of the box");
+            None
+        });
+        Figures {
+            process: metrics(),
+            of_box: of_box.map(Arc::new),
+        }
+    }
+
+    pub(crate) fn render(&self) -> String {
+        let mut text = self.process.render();
+        if let Some(of_box) = &self.of_box {
+            let mut out = Exposition::default();
+            match of_box.write(&mut out) {
+                Ok(()) => text.push_str(&out.into_text()),
+                Err(error) => tracing::warn!(%error, "cannot read the figures of the box"),
+            }
+        }
+        text
+    }
+
+    /// Between two scrapes observations pile up, unless they are sorted in.
+    pub(crate) fn run_upkeep(&self) {
+        self.process.run_upkeep();
+    }
 }

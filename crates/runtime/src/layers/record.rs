@@ -4,9 +4,13 @@ use std::net::IpAddr;
 use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request};
-use http::{Method, StatusCode};
+use axum::response::Response;
+use http::Method;
+use http::header::CONTENT_LENGTH;
+use http_body::Body;
 
 pub(crate) const DURATION_METRIC: &str = "http_server_request_duration_seconds";
+pub(crate) const BYTES_METRIC: &str = "http_server_response_bytes_total";
 
 /// What is to be remembered of a request until its answer is known.
 pub(super) struct Record {
@@ -31,7 +35,8 @@ impl Record {
     }
 
     /// Counts it, and logs it where the filter has `access=debug`.
-    pub(super) fn finish(self, status: StatusCode) {
+    pub(super) fn finish(self, response: &Response) {
+        let status = response.status();
         let duration = self.started.elapsed();
         let route = self.route.as_ref().map_or("unmatched", MatchedPath::as_str);
         metrics::histogram!(
@@ -41,6 +46,10 @@ impl Record {
             "status" => status.as_str().to_owned(),
         )
         .record(duration);
+        if self.method != Method::HEAD {
+            metrics::counter!(BYTES_METRIC, "route" => route.to_owned())
+                .increment(body_bytes(response));
+        }
         if let Some(path) = self.path {
             tracing::debug!(
                 target: "access",
@@ -53,6 +62,15 @@ impl Record {
             );
         }
     }
+}
+
+/// As announced: who hangs up midway counts in full, who is sent a body of unknown length not at all.
+fn body_bytes(response: &Response) -> u64 {
+    let announced = response.headers().get(CONTENT_LENGTH);
+    let announced = announced.and_then(|length| length.to_str().ok()?.parse().ok());
+    announced
+        .or_else(|| response.body().size_hint().exact())
+        .unwrap_or(0)
 }
 
 /// Methods are the client's words: those that nobody knows share a label.

@@ -34,7 +34,8 @@ fn router(config: &LayerConfig) -> Router {
         .route("/panic", get(async || -> &str { panic!("as asked") }))
         .route("/slow", get(std::future::pending::<()>))
         .route("/api/v1/users", get("ada"))
-        .route("/pages/lost", get((StatusCode::NOT_FOUND, "a page")));
+        .route("/pages/lost", get((StatusCode::NOT_FOUND, "a page")))
+        .route("/pages/counted", get("a page"));
     public(routes, config)
 }
 
@@ -262,6 +263,9 @@ async fn pages_of_other_sites_change_nothing_here() {
 async fn requests_are_counted_by_route_method_and_status() {
     let metrics = crate::telemetry::metrics();
     get_path(&config(), "/pages/lost").await;
+    for method in [Method::GET, Method::GET, Method::HEAD] {
+        send(&config(), request(method, "/pages/counted", &[])).await;
+    }
     send(
         &config(),
         request(Method::from_bytes(b"BREW").unwrap(), "/tea/1", &[]),
@@ -271,6 +275,7 @@ async fn requests_are_counted_by_route_method_and_status() {
     for line in [
         r#"http_server_request_duration_seconds_bucket{route="/pages/lost",method="GET",status="404",le="0.005"}"#,
         r#"http_server_request_duration_seconds_count{route="unmatched",method="_OTHER",status="404"}"#,
+        r#"http_server_response_bytes_total{route="/pages/counted"} 12"#,
     ] {
         assert!(figures.contains(line), "{line} in {figures}");
     }
