@@ -63,7 +63,10 @@ impl Shop {
         let assets = Assets::load(None, "").expect("the embedded assets");
         let storefront = app.storefront(assets, "web-test");
         // A thousand at once are a test, not an overload.
-        let http = HttpConfig { max_in_flight: 4_096, ..HttpConfig::default() };
+        let http = HttpConfig {
+            max_in_flight: 4_096,
+            ..HttpConfig::default()
+        };
         let router =
             runtime::layers::public(app.routes(&storefront), &LayerConfig::new("web", &http));
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
