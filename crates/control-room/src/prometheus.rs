@@ -35,12 +35,12 @@ pub struct Prometheus {
 /// Why there is no answer, in words that the page shows.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    #[error("no answer: {0}")]
+    #[error("{0}")]
     Unreachable(String),
     #[error("no answer within {0:?}")]
     TooLate(Duration),
     /// Such as 503 while it starts.
-    #[error("it answers {status}: {message}")]
+    #[error("it says {status}: {message}")]
     Refused { status: StatusCode, message: String },
     #[error("its answer makes no sense: {0}")]
     Unreadable(#[from] serde_json::Error),

@@ -84,13 +84,13 @@ pub(crate) const VISITORS: &str = "visitors";
 #[rustfmt::skip]
 const KINDS: &[Kind] = &[
     kind(&[VISITORS], "visitors", 0, 0, &[
-        requests(&["lb", "gateway", "web", "box"]),
+        requests(&["lb", "glb", "web", "box"]),
         requests(&["cdn"]),
     ]),
     // Stage 1.
-    kind(&["box"], "everything", 1, 1, &[]),
+    kind(&["box"], "web and database", 1, 1, &[]),
     // Stage 2.
-    kind(&["web", "web-#"], "web", 2, 3, &[
+    kind(&["web", "web-#"], "pages and API", 2, 3, &[
         requests(&["users"]), requests(&["orders"]), requests(&["inventory"]),
         look_ups(&["redis"]),
         queries(&["db"]), queries(&["db-replica-#"]), queries(&["shard-#"]), queries(&["shard-#-replica"]),
@@ -103,7 +103,7 @@ const KINDS: &[Kind] = &[
         queries(&["db"]), queries(&["db-replica-#"]), queries(&["shard-#"]), queries(&["shard-#-replica"]),
     ]),
     // Stage 4.
-    kind(&["cdn"], "CDN", 4, 1, &[requests(&["lb", "glb", "gateway"])]),
+    kind(&["cdn"], "CDN", 4, 1, &[requests(&["lb", "gateway"])]),
     // Stage 5.
     kind(&["redis"], "cache", 5, 5, &[]),
     // Stage 6.
@@ -124,8 +124,8 @@ const KINDS: &[Kind] = &[
     kind(&["users-#"], "users database", 8, 5, &[]),
     kind(&["orders-db"], "orders database", 8, 5, &[]),
     kind(&["inventory-db"], "inventory database", 8, 5, &[]),
-    kind(&["wan"], "link of the regions", 8, 6, &[]),
-    kind(&["etcd", "etcd-witness"], "votes", 8, 6, &[]),
+    kind(&["wan"], "link of the regions", 8, 3, &[]),
+    kind(&["etcd", "etcd-witness"], "votes", 8, 5, &[]),
 ];
 
 /// A box that nobody told us about is drawn all the same.
@@ -311,8 +311,11 @@ mod tests {
             let place = Place::of(name);
             (place.kind.title, place.region, place.group())
         };
-        assert_eq!(told("web-2"), ("web", None, "web".into()));
-        assert_eq!(told("web-a-2"), ("web", Some("a"), "web@a".into()));
+        assert_eq!(told("web-2"), ("pages and API", None, "web".into()));
+        assert_eq!(
+            told("web-a-2"),
+            ("pages and API", Some("a"), "web@a".into())
+        );
         assert_eq!(
             told("users-b"),
             ("users service", Some("b"), "users@b".into())

@@ -52,11 +52,18 @@ function build(snapshot, key) {
       cells.set(place, cell);
     }
     const cards = name === VISITORS ? [visitors()] : group.boxes.map((box) => card(box));
-    const made = element("div", "group", ...cards);
+    const made = element("div", cards.length > 1 ? "group many" : "group", ...cards);
     shown.groups.set(name, made);
     cells.get(place).append(made);
   }
-  const grid = element("div", "grid", ...cells.values());
+  const inReadingOrder = [...cells].sort(([one], [other]) => one.localeCompare(other)).map(([, cell]) => cell);
+  const frames = regions.filter((region) => region !== null).map((region) => {
+    const frame = element("p", "lane", `Region ${region.toUpperCase()}`);
+    frame.style.gridColumn = "2 / -1";
+    frame.style.gridRow = lanes.indexOf(region) + 1;
+    return frame;
+  });
+  const grid = element("div", "grid", ...frames, ...inReadingOrder);
   grid.style.setProperty("--columns", columns.length);
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   shown.arrows = arrows.map((arrow) => {
@@ -122,7 +129,7 @@ function update(parts, box) {
 
 function fill(meter, share, cap) {
   meter.fill.style.width = `${Math.min(share ?? 0, 1) * 100}%`;
-  write(meter.value, units.text(units.share(share)));
+  write(meter.value, units.text(units.capped(share)));
   write(meter.note, cap);
 }
 
@@ -139,7 +146,8 @@ function label(arrow, { rate, flow }) {
   arrow.label.hidden = replication || rate === null || (arrow.idle && drawing.classList.contains("dense"));
   if (arrow.label.hidden) return;
   const [number, unit] = units.perSecond(rate);
-  write(arrow.label, `${number} ${UNITS[flow]}${unit}`);
+  // Where many boxes stand close together, there is no room for the unit.
+  write(arrow.label, drawing.classList.contains("regions") ? number + unit : `${number} ${UNITS[flow]}${unit}`);
 }
 
 // How long an arrow's head is.
@@ -154,12 +162,18 @@ function route() {
     const [left, top] = [rect.left - origin.left, rect.top - origin.top];
     return { left, top, right: left + rect.width, bottom: top + rect.height, x: left + rect.width / 2, y: top + rect.height / 2 };
   };
-  const placed = [];
   for (const arrow of shown.arrows) {
     const curve = connect(edges(arrow.from), edges(arrow.to));
     arrow.path.setAttribute("d", `M${curve[0]}C${curve[1]} ${curve[2]} ${curve[3]}`);
     arrow.head.setAttribute("d", head(curve, arrow.width));
-    if (!arrow.label.hidden) place(arrow.label, curve, placed);
+    arrow.curve = curve;
+  }
+  // The flattest first: their labels have the least choice.
+  const height = ({ curve }) => Math.abs(curve[3][1] - curve[0][1]);
+  const labelled = shown.arrows.filter((arrow) => !arrow.label.hidden);
+  const placed = [];
+  for (const arrow of labelled.sort((one, other) => height(one) - height(other))) {
+    place(arrow.label, arrow.curve, placed);
   }
 }
 
@@ -192,10 +206,12 @@ function head([, , before, tip], width) {
   return `M${point(0, half)}L${point(TIP, 0)}L${point(0, -half)}Z`;
 }
 
+const SPOTS = [0.5, 0.44, 0.56, 0.38, 0.62, 0.32, 0.68, 0.26, 0.74, 0.2, 0.8, 0.14, 0.86];
+
 // The first place along the arrow where no other label is.
 function place(label, curve, placed) {
   const [width, height] = [label.offsetWidth + 4, label.offsetHeight + 2];
-  const spots = [0.5, 0.4, 0.6, 0.3, 0.7, 0.2, 0.8].map((t) => at(curve, t));
+  const spots = SPOTS.map((t) => at(curve, t));
   const isFree = ([x, y]) => placed.every((other) =>
     Math.abs(other.x - x) * 2 >= other.width + width || Math.abs(other.y - y) * 2 >= other.height + height);
   const [x, y] = spots.find(isFree) ?? spots[0];

@@ -73,7 +73,7 @@ const COLUMNS = [
   (box) => box.title,
   condition,
   (box) => units.text(units.cores(box.cpu)),
-  (box) => units.text(units.share(box.cpu_share)),
+  (box) => units.text(units.capped(box.cpu_share)),
   (box) => units.text(units.share(box.throttled)),
   (box) => units.text(units.bytes(box.memory)),
   (box) => units.text(units.share(memoryShare(box))),

@@ -5,8 +5,9 @@ import * as units from "./units.js";
 
 const SPAN = 15 * 60;
 
-// Eight are told apart by colour, the next eight by dashes, too.
-const COLOURS = 8;
+// So many lines can be told apart. Of more boxes, the hottest of the last minute are shown.
+const LINES = 8;
+const LATELY = 60;
 
 let history = null;
 const plots = [
@@ -60,19 +61,20 @@ function plot(id, unit, pick, least = 0) {
   const figure = document.getElementById(id);
   const canvas = figure.querySelector(".canvas");
   const why = figure.querySelector(".why");
-  const value = figure.querySelector("output");
   const legend = figure.querySelector(".legend");
+  const note = figure.querySelector("output");
   let chart = null;
   let key = "";
 
   const draw = () => {
     const columns = pick(history);
-    const names = Object.keys(columns).sort((one, other) => one.localeCompare(other, "en", { numeric: true }));
+    const all = Object.keys(columns);
+    const names = hottest(columns, all).sort((one, other) => one.localeCompare(other, "en", { numeric: true }));
     const isEmpty = names.every((name) => columns[name].every((value) => value === null));
     why.hidden = !isEmpty;
     canvas.hidden = isEmpty;
     write(why, isEmpty ? (legend ? "no box has been measured in the last 15 minutes" : NO_REQUESTS) : "");
-    if (value) write(value, isEmpty ? "" : spoken(columns[names[0]], unit));
+    if (!legend) write(note, isEmpty ? "" : spoken(columns[names[0]], unit));
     canvas.setAttribute("aria-label", `${figure.querySelector("h2").textContent}, the last 15 minutes. ${names.map((name) => `${legend ? name : ""} ${spoken(columns[name], unit)}`).join("; ")}`);
     if (isEmpty) return;
     const data = [history.times, ...names.map((name) => columns[name])];
@@ -82,8 +84,9 @@ function plot(id, unit, pick, least = 0) {
       chart?.destroy();
       key = names.join();
       chart = new uPlot(options(names, unit, least, canvas), data, canvas);
-      legend?.replaceChildren(...(names.length > 1 || legend ? names.map(entry) : []));
+      legend?.replaceChildren(...names.map(entry));
     }
+    if (legend) write(note, names.length < all.length ? `the ${names.length} hottest of ${all.length} boxes` : "");
   };
 
   canvas.setAttribute("role", "img");
@@ -95,17 +98,23 @@ function plot(id, unit, pick, least = 0) {
   return { draw };
 }
 
+function hottest(columns, names) {
+  const since = history.times.findIndex((time) => time >= history.times.at(-1) - LATELY);
+  const heat = (name) => Math.max(...columns[name].slice(since));
+  return names.toSorted((one, other) => heat(other) - heat(one)).slice(0, LINES);
+}
+
 function spoken(column, unit) {
   const now = column.at(-1);
   const known = column.filter((value) => value !== null);
   if (known.length === 0) return "";
   const most = units.text(unit(Math.max(...known)));
-  return `${now === null ? "none now" : `${units.text(unit(now))} now`}, at most ${most}`;
+  return `${now === null ? "none" : units.text(unit(now))} now, max ${most}`;
 }
 
 const size = (canvas) => ({ width: canvas.clientWidth, height: canvas.clientHeight });
 
-const colour = (at) => getComputedStyle(document.documentElement).getPropertyValue(`--line-${(at % COLOURS) + 1}`).trim();
+const colour = (at) => getComputedStyle(document.documentElement).getPropertyValue(`--line-${at + 1}`).trim();
 
 function options(names, unit, least, canvas) {
   const style = getComputedStyle(canvas);
@@ -117,7 +126,7 @@ function options(names, unit, least, canvas) {
     ...size(canvas),
     cursor: { show: false },
     legend: { show: false },
-    padding: [em * 0.6, em, 0, 0],
+    padding: [em, em * 1.6, 0, 0],
     scales: { y: { range: (_, __, max) => [0, Math.max(max * 1.08, least) || 1] } },
     axes: [
       { ...axis, size: em * 2, space: em * 6, values: (_, times) => times.map((time) => new Date(time * 1000).toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" })) },
@@ -126,16 +135,13 @@ function options(names, unit, least, canvas) {
     series: [{}, ...names.map((_, at) => ({
       stroke: colour(at),
       width: 2,
-      dash: at < COLOURS ? undefined : [6, 4],
       points: { show: false },
-      // A scrape that failed is no gap worth seeing; a minute is.
-      spanGaps: false,
     }))],
   };
 }
 
 function entry(name, at) {
-  const swatch = element("span", at < COLOURS ? "swatch" : "swatch dashed");
+  const swatch = element("span", "swatch");
   swatch.style.borderTopColor = colour(at);
   return element("li", "", swatch, name);
 }

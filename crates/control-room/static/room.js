@@ -45,7 +45,7 @@ function tell() {
   const trouble = !latest ? "" : !connected
     ? "The control room does not answer. This page tries again by itself."
     : !reachable
-      ? `Prometheus does not answer since ${clock(latest.prometheus.since)}: ${latest.prometheus.why}. The shop does not need it, and this page recovers by itself.`
+      ? `Prometheus has not answered since ${clock(latest.prometheus.since)}: ${latest.prometheus.why}. The shop does not need it, and this page recovers by itself.`
       : "";
   byId("alarm").hidden = trouble === "";
   write(byId("alarm"), trouble);

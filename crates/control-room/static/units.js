@@ -38,6 +38,8 @@ export const bytesPerSecond = known((value) => {
 });
 
 export const dollars = known((value) => [`$${value >= 99.5 ? rounded(value, 0) : rounded(value, 2)}`, ""]);
+// What was measured between two scrapes can be a hair above the cap.
+export const capped = known((value) => share(Math.min(value, 1)));
 export const cores = known((value) => [rounded(value, value < 10 ? 2 : 1), ""]);
 export const count = known((value) => [rounded(value, 0), ""]);
 

@@ -1,0 +1,109 @@
+//! Boxes that only pretend: their counters grow with time, at the rates they were given.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::routing::get;
+use tokio::net::TcpListener;
+
+/// What a box pretends.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Pretence {
+    /// Cores, of a quarter.
+    pub(crate) cpu: f64,
+    /// Pages a second, each within 25 to 50 ms.
+    pub(crate) requests: f64,
+    /// More requests a second, answered with 503.
+    pub(crate) failures: f64,
+    /// Bytes a second.
+    pub(crate) sent: f64,
+    /// A second, to `db:5432`.
+    pub(crate) queries: f64,
+}
+
+/// All boxes, behind one address each at `/NAME`.
+#[derive(Clone)]
+pub(crate) struct Boxes {
+    pub(crate) addr: SocketAddr,
+    state: Arc<Mutex<BTreeMap<String, Pretence>>>,
+}
+
+impl Boxes {
+    pub(crate) async fn start(boxes: &[(&str, Pretence)]) -> Boxes {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let boxes = Boxes {
+            addr: listener.local_addr().unwrap(),
+            state: Arc::new(Mutex::new(
+                boxes
+                    .iter()
+                    .map(|(name, pretence)| ((*name).to_owned(), *pretence))
+                    .collect(),
+            )),
+        };
+        let router = Router::new()
+            .route("/{name}", get(metrics))
+            .with_state((boxes.clone(), Instant::now()));
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        boxes
+    }
+
+    /// From now on this box does not answer.
+    pub(crate) fn kill(&self, name: &str) {
+        self.state.lock().unwrap().remove(name);
+    }
+
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.state.lock().unwrap().keys().cloned().collect()
+    }
+}
+
+async fn metrics(
+    State((boxes, started)): State<(Boxes, Instant)>,
+    Path(name): Path<String>,
+) -> Result<String, StatusCode> {
+    let pretence = boxes.state.lock().unwrap().get(&name).copied();
+    let Pretence {
+        cpu,
+        requests,
+        failures,
+        sent,
+        queries,
+    } = pretence.ok_or(StatusCode::GONE)?;
+    // As if it had run for a while: a counter that starts with the first scrape has no rate.
+    let seconds = 60.0 + started.elapsed().as_secs_f64();
+    let mut text = format!(
+        r#"box_cpu_seconds_total{{box="{name}"}} {}
+box_cpu_throttled_seconds_total{{box="{name}"}} {}
+box_cpu_limit_cores{{box="{name}"}} 0.25
+box_memory_bytes{{box="{name}"}} 128e6
+box_memory_limit_bytes{{box="{name}"}} 512e6
+box_network_bytes_total{{box="{name}",direction="receive"}} {}
+box_network_bytes_total{{box="{name}",direction="transmit"}} {}
+"#,
+        cpu * seconds,
+        cpu * seconds,
+        sent * seconds / 10.0,
+        sent * seconds,
+    );
+    let page = r#"route="/products/{sku}",method="GET""#;
+    for (status, rate) in [("200", requests), ("503", failures)] {
+        let count = rate * seconds;
+        let metric = "http_server_request_duration_seconds";
+        for (bound, share) in [("0.025", 0.0), ("0.05", 1.0), ("+Inf", 1.0)] {
+            let within = count * share;
+            text +=
+                &format!("{metric}_bucket{{{page},status=\"{status}\",le=\"{bound}\"}} {within}\n");
+        }
+        text += &format!("{metric}_count{{{page},status=\"{status}\"}} {count}\n");
+    }
+    text += &format!(
+        "db_query_duration_seconds_count{{query=\"product\",node=\"db:5432\",role=\"primary\"}} {}\n",
+        queries * seconds
+    );
+    Ok(text)
+}
