@@ -1,20 +1,22 @@
 //! `[databases.<domain>]`: the logical database of one domain.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::num::NonZeroU32;
 use std::str::FromStr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+use crate::secret::Secret;
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DatabaseConfig {
     /// The Postgres database, the same on every node.
     pub name: String,
     /// The domain's role: it owns its schema and sees no other.
     pub user: String,
-    pub password_file: PathBuf,
+    pub password_file: Secret,
     /// At least one. The buckets of users are spread over them.
     pub shards: Vec<ShardConfig>,
     #[serde(default)]
@@ -32,7 +34,7 @@ pub struct ShardConfig {
 #[serde(default, deny_unknown_fields)]
 pub struct PoolConfig {
     /// Connections to each node. More than a small box has work for only queue inside Postgres.
-    pub max_connections: u32,
+    pub max_connections: NonZeroU32,
     /// How long a request waits for a free connection before it is told to come back.
     #[serde(with = "humantime_serde")]
     pub wait: Duration,
@@ -44,7 +46,7 @@ pub struct PoolConfig {
 impl Default for PoolConfig {
     fn default() -> PoolConfig {
         PoolConfig {
-            max_connections: 10,
+            max_connections: const { NonZeroU32::new(10).unwrap() },
             wait: Duration::from_secs(2),
             statement_timeout: Duration::from_secs(5),
         }

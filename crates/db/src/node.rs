@@ -1,6 +1,5 @@
 //! One Postgres server and our connections to it.
 
-use std::fs;
 use std::time::{Duration, Instant};
 
 use contract::Ctx;
@@ -25,21 +24,14 @@ pub(crate) struct Node {
 
 impl Node {
     /// Connects lazily: a database that is not there yet is no reason not to start.
-    pub(crate) fn new(addr: &NodeAddr, config: &DatabaseConfig) -> Result<Node> {
-        let path = &config.password_file;
-        let password = fs::read_to_string(path).map_err(|error| {
-            let path = path.display();
-            Error::Config(format!(
-                "password_file: expected a readable file at {path}: {error}"
-            ))
-        })?;
+    pub(crate) fn new(addr: &NodeAddr, config: &DatabaseConfig) -> Node {
         let timeout_ms = config.pool.statement_timeout.as_millis().to_string();
         let options = PgConnectOptions::new()
             .host(&addr.host)
             .port(addr.port)
             .database(&config.name)
             .username(&config.user)
-            .password(password.trim_end_matches(['\r', '\n']))
+            .password(config.password_file.expose())
             .application_name(env!("CARGO_PKG_NAME"))
             .options([
                 ("statement_timeout", timeout_ms.as_str()),
@@ -48,7 +40,7 @@ impl Node {
                 ("idle_in_transaction_session_timeout", "10s"),
             ]);
         let pool = PgPoolOptions::new()
-            .max_connections(config.pool.max_connections)
+            .max_connections(config.pool.max_connections.get())
             .acquire_timeout(config.pool.wait)
             .test_before_acquire(false)
             .before_acquire(|conn, meta| {
@@ -60,11 +52,11 @@ impl Node {
                 })
             })
             .connect_lazy_with(options);
-        Ok(Node {
+        Node {
             name: addr.host.clone(),
             pool,
             wait: config.pool.wait,
-        })
+        }
     }
 
     pub(crate) fn from_pool(pool: PgPool) -> Node {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use contract::remote::HttpUsers;
 use db::{DatabaseConfig, Db};
 use inventory::{MIGRATOR, http};
+use runtime::config::ConfigError;
 use runtime::config::{self, effective};
 use runtime::{BoxError, HttpConfig, LogConfig, Service, ShutdownConfig, auth, telemetry};
 use serde::{Deserialize, Serialize};
@@ -49,7 +50,8 @@ async fn run() -> Result<(), BoxError> {
     tracing::info!(config = effective(&config), "configured");
 
     let service = Service::start("inventory", &config.http, &config.shutdown).await?;
-    let db = Db::new(&config.databases.inventory)?;
+    let db = Db::new(&config.databases.inventory)
+        .map_err(|error| ConfigError::in_use("databases.inventory", error))?;
     db.migrate(&MIGRATOR).await?;
     let asked = db.clone();
     service.health().require("db", move || {

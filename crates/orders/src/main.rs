@@ -7,6 +7,7 @@ use std::sync::Arc;
 use contract::remote::{HttpInventory, HttpUsers};
 use db::{DatabaseConfig, Db};
 use orders::{MIGRATOR, MailFolder, Worker, http};
+use runtime::config::ConfigError;
 use runtime::config::{self, effective};
 use runtime::{BoxError, HttpConfig, LogConfig, Service, ShutdownConfig, auth, telemetry};
 use serde::{Deserialize, Serialize};
@@ -58,7 +59,8 @@ async fn run() -> Result<(), BoxError> {
     tracing::info!(config = effective(&config), "configured");
 
     let mut service = Service::start("orders", &config.http, &config.shutdown).await?;
-    let db = Db::new(&config.databases.orders).map_err(|e| format!("databases.orders.{e}"))?;
+    let db = Db::new(&config.databases.orders)
+        .map_err(|error| ConfigError::in_use("databases.orders", error))?;
     let mail = MailFolder::open(&config.mail.dir)
         .map_err(|e| format!("mail.dir: expected a writable folder: {e}"))?;
     db.migrate(&MIGRATOR).await?;

@@ -3,7 +3,6 @@
 //!
 //! Invariant: unknown keys are errors. Every configuration struct says `deny_unknown_fields`.
 
-mod secret;
 mod source;
 
 use std::fmt;
@@ -12,7 +11,6 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
-pub use secret::Secret;
 use source::Layers;
 
 /// Names the TOML files to read, separated by colons; later ones win.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use contract::{Ctx, Users};
 use db::{DatabaseConfig, Db};
+use runtime::config::ConfigError;
 use runtime::{BoxError, HttpConfig, LogConfig, Service, ShutdownConfig};
 use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
@@ -40,7 +41,8 @@ async fn run() -> Result<(), BoxError> {
     info!(config = runtime::config::effective(&config), "starting");
     let mut service = Service::start("users", &config.http, &config.shutdown).await?;
 
-    let db = Db::new(&config.databases.users).map_err(|e| format!("databases.users.{e}"))?;
+    let db = Db::new(&config.databases.users)
+        .map_err(|error| ConfigError::in_use("databases.users", error))?;
     db.migrate(&users::MIGRATOR).await?;
     let domain = users::Service::new(db.clone(), &config.users);
     service.health().require("db", move || {

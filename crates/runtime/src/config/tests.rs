@@ -204,37 +204,3 @@ fn a_file_that_is_not_there_is_a_mistake() {
         "/nowhere.toml: expected a readable file: No such file or directory (os error 2)"
     );
 }
-
-#[derive(Debug, Serialize, Deserialize)]
-struct WithSecret {
-    password_file: Secret,
-}
-
-#[test]
-fn a_secret_is_read_from_its_file_and_never_shown() {
-    let files = Files::new();
-    let secret = files.write("secret", "horse\n");
-    let file = files.write("f", &format!("password_file = '{secret}'"));
-    let config: WithSecret = load_from([file.as_str()], []).unwrap();
-    assert_eq!(config.password_file.expose(), "horse");
-    for shown in [effective(&config), format!("{config:?}")] {
-        assert!(
-            shown.contains(&secret) && !shown.contains("horse"),
-            "{shown}"
-        );
-    }
-
-    let file = files.write("f", "password_file = '/run/secrets/x'");
-    let error = load_from::<WithSecret>([file.as_str()], []).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        format!(
-            "{file}: password_file: expected a file with a secret, got /run/secrets/x: No such file or directory (os error 2)"
-        )
-    );
-    let error = load_from::<WithSecret>([], []).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "no file in APP_CONFIG_FILES: password_file: expected, but missing"
-    );
-}

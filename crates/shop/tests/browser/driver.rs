@@ -1,4 +1,4 @@
-//! Headless Chromium by WebDriver; every wait is for a condition, with an end.
+//! Headless Chromium by `WebDriver`; every wait is for a condition, with an end.
 
 use std::path::PathBuf;
 use std::process::Stdio;

@@ -47,3 +47,30 @@ impl fmt::Debug for Secret {
         write!(f, "Secret({})", self.file.display())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_secret_is_read_from_its_file_and_never_shown() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        writeln!(file, "horse").unwrap();
+        let secret: Secret = serde_json::from_value(json!(file.path())).unwrap();
+        assert_eq!(secret.expose(), "horse");
+        let shown = format!("{secret:?} {}", serde_json::to_string(&secret).unwrap());
+        assert!(!shown.contains("horse"), "{shown}");
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_is_named() {
+        let error = serde_json::from_value::<Secret>(json!("/run/secrets/x")).unwrap_err();
+        let expected =
+            "expected a file with a secret, got /run/secrets/x: No such file or directory";
+        assert!(error.to_string().starts_with(expected), "{error}");
+    }
+}
