@@ -32,6 +32,8 @@ pub(crate) struct Container {
     pub(crate) state: String,
     /// As `docker ps` tells: `Up 3 minutes (healthy)`.
     pub(crate) status: String,
+    /// Part of the system that is measured; Prometheus and the control room stand outside it.
+    pub(crate) is_box: bool,
     config_files: String,
 }
 
@@ -203,12 +205,14 @@ impl Compose {
             state: String,
             status: String,
             service: String,
+            is_box: String,
             files: String,
         }
         // Labels are asked for one by one: as one list they cannot be told apart.
         let format = concat!(
             r#"{"id":{{json .ID}},"name":{{json .Names}},"state":{{json .State}},"status":{{json .Status}},"#,
             r#""service":{{json (.Label "com.docker.compose.service")}},"#,
+            r#""is_box":{{json (.Label "stagecraft.box")}},"#,
             r#""files":{{json (.Label "com.docker.compose.project.config_files")}}}"#
         );
         let filter = format!("label=com.docker.compose.project={}", self.project);
@@ -232,6 +236,7 @@ impl Compose {
                 service: row.service,
                 state: row.state,
                 status: row.status,
+                is_box: row.is_box == "true",
                 config_files: row.files,
             });
         }

@@ -44,7 +44,8 @@ pub(super) async fn check(report: &mut Report, compose: &Compose, stage: Stage) 
 
 async fn which(compose: &Compose, stage: Stage) -> anyhow::Result<String> {
     let containers = compose.containers().await?;
-    let services: Vec<&str> = containers.iter().map(|c| c.service.as_str()).collect();
+    let boxes = containers.iter().filter(|c| c.is_box);
+    let services: Vec<&str> = boxes.map(|c| c.service.as_str()).collect();
     ensure!(
         services == stage.boxes(),
         "expected {:?}, got {services:?}",
@@ -69,6 +70,9 @@ async fn inspect(compose: &Compose) -> anyhow::Result<Vec<Value>> {
 }
 
 fn capped(one: &Value) -> anyhow::Result<String> {
+    if one["Config"]["Labels"]["stagecraft.box"] != "true" {
+        return Ok("what stands outside is not".to_owned());
+    }
     let host = &one["HostConfig"];
     let figure = |key: &str| host[key].as_i64().unwrap_or_default();
     let (quota, period) = (figure("CpuQuota"), figure("CpuPeriod"));
