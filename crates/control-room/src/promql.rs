@@ -98,20 +98,27 @@ pub(crate) const P99: Query = query(
 
 // -- egress -------------------------------------------------------------------------------------
 
-/// Bytes a second that leave the origin.
+// As the triggers have them, so that page and verdict agree.
+
+/// Bytes of answers a second. What a CDN answers is no longer the origin's.
 pub(crate) const EGRESS: Query = query(
     "egress",
-    "sum(rate(box_network_bytes_total{direction=\"transmit\",$origin}[30s]))",
+    "sum(rate(http_server_response_bytes_total{service=~\"(box|web)(-.+)?\"}[20s]))",
 );
 
 /// Visits a second: pages served, without their assets and without API calls.
 pub(crate) const VISITS: Query = query(
     "visits",
-    "sum(rate(http_server_request_duration_seconds_count{service=~\"box|web(-.+)?\",method=\"GET\",status=~\"2..\",route!~\"/assets/.*|/api/.*|unmatched\"}[30s]))",
+    "sum(rate(http_server_request_duration_seconds_count{service=~\"(box|web)(-.+)?\",method=\"GET\",status=~\"2..\",route!~\"/assets/.*|/api/.*|unmatched\"}[20s]))",
 );
 
-// -- panels of later stages: empty until the metric exists ---------------------------------------
+// -- panels that only some stages have: empty without the metric ---------------------------------------
 
+/// How the one box's CPU divides among its processes.
+pub(crate) const PROCESSES: Query = query(
+    "processes",
+    "max by (process) (rate(box_process_cpu_seconds_total[12s])) / on () group_left () sum(max by (process) (rate(box_process_cpu_seconds_total[12s])))",
+);
 pub(crate) const CACHE_HITS: Query = query(
     "cache_hits",
     "sum by (cache) (rate(cache_requests_total{outcome=\"hit\"}[30s])) / sum by (cache) (rate(cache_requests_total[30s]))",
@@ -147,6 +154,7 @@ pub(crate) const NOW: &[Query] = &[
     P99,
     EGRESS,
     VISITS,
+    PROCESSES,
     CACHE_HITS,
     REPLICA_LAG,
     SHARD_BUCKETS,
@@ -163,22 +171,14 @@ const DOORS: [&str; 3] = [
     "service=~\"box|web\"",
 ];
 
-/// Which boxes send the origin's bytes, likewise. Before them, a CDN is not the origin.
-const ORIGINS: [&str; 3] = [
-    "box=~\"gateway-.+\"",
-    "box=~\"lb(-.+)?\"",
-    "box=~\"(box|web)(-.+)?\"",
-];
-
 impl Query {
     fn promql(self) -> String {
-        let places = [("$door", DOORS), ("$origin", ORIGINS)];
-        let place = places.iter().find(|(name, _)| self.expr.contains(name));
-        let Some((name, selectors)) = place else {
+        if !self.expr.contains("$door") {
             return self.expr.to_owned();
-        };
-        let each = selectors.map(|selector| self.expr.replace(name, selector));
-        each.join(" or ")
+        }
+        DOORS
+            .map(|door| self.expr.replace("$door", door))
+            .join(" or ")
     }
 }
 

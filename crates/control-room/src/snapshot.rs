@@ -10,8 +10,11 @@ use crate::roster::Roster;
 use crate::topology::{self, Arrow, Flow, Place, STAGES};
 use crate::verdict::Verdict;
 
-/// From here on a box is called saturated: what comes in waits.
+/// From here on a box is called saturated: what comes in waits. As the triggers see it: on a busy
+/// machine a box may be held back half of the time without reaching nine tenths of its cap.
 const SATURATED: f64 = 0.9;
+const SATURATED_IF_HELD_BACK: f64 = 0.75;
+const HELD_BACK: f64 = 0.5;
 
 /// From here on it is worth a look.
 const BUSY: f64 = 0.7;
@@ -136,8 +139,14 @@ pub enum Unit {
     Count,
 }
 
-/// The panels of later stages: each is there as soon as its metric is.
-const PANELS: [(&str, Unit, Query, &str); 3] = [
+/// A later stage adds its line. A panel is there as soon as its metric is.
+const PANELS: [(&str, Unit, Query, &str); 4] = [
+    (
+        "Who uses the box’s CPU",
+        Unit::Share,
+        promql::PROCESSES,
+        "process",
+    ),
     ("Cache hit rate", Unit::Share, promql::CACHE_HITS, "cache"),
     ("Replica lag", Unit::Seconds, promql::REPLICA_LAG, "node"),
     (
@@ -283,9 +292,11 @@ impl BoxFigures {
         self.throttled = self.throttled.map(|share| share.min(1.0));
         let limit = self.cpu_limit.filter(|cores| *cores > 0.0);
         self.cpu_share = self.cpu.zip(limit).map(|(cpu, limit)| cpu / limit);
+        let held_back = self.throttled.is_some_and(|share| share >= HELD_BACK);
         self.condition = match (self.cpu, self.cpu_share.unwrap_or(0.0)) {
             (None, _) => Condition::Starting,
             (_, share) if share >= SATURATED => Condition::Saturated,
+            (_, share) if share >= SATURATED_IF_HELD_BACK && held_back => Condition::Saturated,
             (_, share) if share >= BUSY => Condition::Busy,
             _ => Condition::Calm,
         };

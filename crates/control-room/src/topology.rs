@@ -285,16 +285,16 @@ mod tests {
         let stages: [(u8, &[&str]); 8] = [
             (1, &["box"]),
             (2, &["web", "db"]),
-            (3, &["web-1", "web-2", "web-3", "db", "lb", "worker"]),
-            (4, &["web-1", "db", "lb", "worker", "cdn"]),
-            (5, &["web-1", "db", "lb", "worker", "cdn", "redis"]),
+            (3, &["web", "web-2", "web-3", "db", "lb", "worker"]),
+            (4, &["web", "db", "lb", "worker", "cdn"]),
+            (5, &["web", "db", "lb", "worker", "cdn", "redis"]),
             (
                 6,
-                &["web-1", "db", "lb", "redis", "db-replica-1", "db-replica-2"],
+                &["web", "db", "lb", "redis", "db-replica-1", "db-replica-2"],
             ),
             (
                 7,
-                &["web-1", "db", "db-replica-1", "shard-2", "shard-2-replica"],
+                &["web", "db", "db-replica-1", "shard-2", "shard-2-replica"],
             ),
             (8, &STAGE_8),
         ];
@@ -339,7 +339,7 @@ mod tests {
             ["visitors -> web Requests", "web -> db Queries"]
         );
         assert_eq!(
-            drawn(&["lb", "web-1", "web-2", "db", "cdn"]),
+            drawn(&["lb", "web", "web-2", "db", "cdn"]),
             [
                 "visitors -> lb Requests",
                 "visitors -> cdn Requests",

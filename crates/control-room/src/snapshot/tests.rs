@@ -44,6 +44,16 @@ fn a_box_is_as_full_as_its_cap_says() {
 }
 
 #[test]
+fn a_box_that_is_held_back_is_saturated_earlier() {
+    let figures = with_box(Figures::default(), "web", "web", 0.2);
+    let held_back = figures.sample(promql::THROTTLED, &[("box", "web")], 0.6);
+    assert_eq!(
+        snapshot(&held_back).boxes[0].condition,
+        Condition::Saturated
+    );
+}
+
+#[test]
 fn processes_on_other_ports_of_a_box_speak_for_it() {
     let figures = with_box(Figures::default(), "box", "10.0.0.2", 0.1).sample(
         promql::REQUESTS,

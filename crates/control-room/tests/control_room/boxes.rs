@@ -20,7 +20,7 @@ pub(crate) struct Pretence {
     pub(crate) requests: f64,
     /// More requests a second, answered with 503.
     pub(crate) failures: f64,
-    /// Bytes a second.
+    /// Bytes of answers a second.
     pub(crate) sent: f64,
     /// A second, to `db:5432`.
     pub(crate) queries: f64,
@@ -88,7 +88,7 @@ box_network_bytes_total{{box="{name}",direction="transmit"}} {}
         cpu * seconds,
         cpu * seconds,
         sent * seconds / 10.0,
-        sent * seconds,
+        sent * seconds * 1.1,
     );
     let page = r#"route="/products/{sku}",method="GET""#;
     for (status, rate) in [("200", requests), ("503", failures)] {
@@ -101,6 +101,10 @@ box_network_bytes_total{{box="{name}",direction="transmit"}} {}
         }
         text += &format!("{metric}_count{{{page},status=\"{status}\"}} {count}\n");
     }
+    text += &format!(
+        "http_server_response_bytes_total{{route=\"/products/{{sku}}\"}} {}\n",
+        sent * seconds
+    );
     text += &format!(
         "db_query_duration_seconds_count{{query=\"product\",node=\"db:5432\",role=\"primary\"}} {}\n",
         queries * seconds
