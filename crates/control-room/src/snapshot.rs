@@ -304,7 +304,14 @@ impl BoxFigures {
 }
 
 fn boxes(figures: &Figures, homes: &Homes) -> Vec<BoxFigures> {
-    let mut boxes: BTreeMap<&str, BoxFigures> = BTreeMap::new();
+    // A rate outlives its box by the length of its window; a gauge ends with the first scrape that
+    // fails. So who is there is told by a gauge.
+    let mut boxes: BTreeMap<&str, BoxFigures> = figures
+        .of(promql::MEMORY)
+        .map(|sample| sample.label("box"))
+        .filter(|name| !name.is_empty())
+        .map(|name| (name, BoxFigures::new(name)))
+        .collect();
     type Field = fn(&mut BoxFigures) -> &mut Option<f64>;
     let fields: [(Query, Field); 5] = [
         (promql::CPU, |figures| &mut figures.cpu),
@@ -314,13 +321,10 @@ fn boxes(figures: &Figures, homes: &Homes) -> Vec<BoxFigures> {
         (promql::MEMORY_LIMIT, |figures| &mut figures.memory_limit),
     ];
     for (query, field) in fields {
-        for sample in figures
-            .of(query)
-            .filter(|sample| !sample.label("box").is_empty())
-        {
-            let name = sample.label("box");
-            let figures = boxes.entry(name).or_insert_with(|| BoxFigures::new(name));
-            *field(figures) = sample.value();
+        for sample in figures.of(query) {
+            if let Some(figures) = boxes.get_mut(sample.label("box")) {
+                *field(figures) = sample.value();
+            }
         }
     }
     for sample in figures.of(promql::NETWORK) {

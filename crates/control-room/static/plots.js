@@ -13,8 +13,8 @@ let history = null;
 const plots = [
   plot("plot-requests", units.perSecond, (history) => ({ requests: history.requests })),
   plot("plot-p95", units.seconds, (history) => ({ p95: history.p95 })),
-  plot("plot-errors", units.share, (history) => ({ errors: history.errors }), 0.01),
-  plot("plot-cpu", units.share, (history) => history.cpu, 1),
+  plot("plot-errors", units.share, (history) => ({ errors: history.errors }), { least: 0.01 }),
+  plot("plot-cpu", units.share, (history) => history.cpu, { least: 1.05, most: 1.05 }),
 ];
 
 export async function loadPlots() {
@@ -56,8 +56,8 @@ function forget(count) {
 
 const draw = () => plots.forEach((plot) => plot.draw());
 
-// A plot shows the columns that `pick` takes; `least` is the least that its scale reaches up to.
-function plot(id, unit, pick, least = 0) {
+// A plot shows the columns that `pick` takes. Its scale goes up to `least` at least and `most` at most.
+function plot(id, unit, pick, { least = 0, most = Infinity } = {}) {
   const figure = document.getElementById(id);
   const canvas = figure.querySelector(".canvas");
   const why = figure.querySelector(".why");
@@ -83,7 +83,7 @@ function plot(id, unit, pick, least = 0) {
     } else {
       chart?.destroy();
       key = names.join();
-      chart = new uPlot(options(names, unit, least, canvas), data, canvas);
+      chart = new uPlot(options(names, unit, { least, most }, canvas), data, canvas);
       legend?.replaceChildren(...names.map(entry));
     }
     if (legend) write(note, names.length < all.length ? `the ${names.length} hottest of ${all.length} boxes` : "");
@@ -116,7 +116,7 @@ const size = (canvas) => ({ width: canvas.clientWidth, height: canvas.clientHeig
 
 const colour = (at) => getComputedStyle(document.documentElement).getPropertyValue(`--line-${at + 1}`).trim();
 
-function options(names, unit, least, canvas) {
+function options(names, unit, { least, most }, canvas) {
   const style = getComputedStyle(canvas);
   const [ink, grid] = [style.color, style.getPropertyValue("--grid").trim()];
   const font = `${style.fontSize} ${style.fontFamily}`;
@@ -127,7 +127,7 @@ function options(names, unit, least, canvas) {
     cursor: { show: false },
     legend: { show: false },
     padding: [em, em * 1.6, 0, 0],
-    scales: { y: { range: (_, __, max) => [0, Math.max(max * 1.08, least) || 1] } },
+    scales: { y: { range: (_, __, max) => [0, Math.min(Math.max(max * 1.08, least), most) || 1] } },
     axes: [
       { ...axis, size: em * 2, space: em * 6, values: (_, times) => times.map((time) => new Date(time * 1000).toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" })) },
       { ...axis, size: em * 4.6, space: em * 2.2, values: (_, values) => values.map((value) => units.text(unit(value))) },

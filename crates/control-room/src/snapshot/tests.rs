@@ -54,6 +54,12 @@ fn a_box_that_is_held_back_is_saturated_earlier() {
 }
 
 #[test]
+fn a_rate_that_outlives_its_box_makes_none() {
+    let figures = Figures::default().sample(promql::CPU, &[("box", "web")], 0.1);
+    assert!(snapshot(&figures).boxes.is_empty());
+}
+
+#[test]
 fn processes_on_other_ports_of_a_box_speak_for_it() {
     let figures = with_box(Figures::default(), "box", "10.0.0.2", 0.1).sample(
         promql::REQUESTS,
