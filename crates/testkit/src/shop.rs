@@ -1,6 +1,7 @@
 //! The monolith, whole, in a test: on a real Postgres, behind a real port.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 
 use ::shop::{App, AppDatabases, SeedConfig, Starting};
 use axum::Router;
@@ -43,8 +44,21 @@ impl Shop {
         Shop::start_on(database, pool).await
     }
 
-    /// The same, on a database that is reached by this pool.
+    /// The same, with the assets of this folder: pictures and all.
+    pub async fn start_with_assets(folder: &Path) -> Shop {
+        let database = Database::create().await;
+        let pool = database.connect();
+        let assets = Assets::load(Some(folder), "").expect("a folder of assets");
+        Shop::start_as(database, pool, assets).await
+    }
+
+    /// A shop on a database that is reached by this pool.
     pub async fn start_on(database: Database, pool: PgPool) -> Shop {
+        let assets = Assets::load(None, "").expect("the embedded assets");
+        Shop::start_as(database, pool, assets).await
+    }
+
+    async fn start_as(database: Database, pool: PgPool, assets: Assets) -> Shop {
         let db = Db::from_pool(pool);
         let databases = AppDatabases {
             users: db.clone(),
@@ -60,7 +74,6 @@ impl Shop {
             .await
             .expect("a fresh database can be filled");
 
-        let assets = Assets::load(None, "").expect("the embedded assets");
         let storefront = app.storefront(assets, "web-test");
         // A thousand at once are a test, not an overload.
         let http = HttpConfig {
@@ -117,7 +130,7 @@ impl Shop {
     }
 
     /// The folder in which its mail arrives.
-    pub fn mail(&self) -> &std::path::Path {
+    pub fn mail(&self) -> &Path {
         self.mail.path()
     }
 }

@@ -5,6 +5,8 @@
 
 mod driver;
 
+use std::path::Path;
+
 use driver::{Browser, Result};
 use fantoccini::Locator;
 use testkit::Shop;
@@ -14,8 +16,11 @@ async fn a_person_registers_searches_buys_and_sees_the_order() {
     let (base, _shop) = match std::env::var("STAGE_URL") {
         Ok(url) => (url, None),
         Err(_) => {
-            let shop = Shop::start().await;
-            (shop.url(), Some(shop))
+            let folder = tempfile::tempdir().expect("a folder");
+            let assets = folder.path().join("assets");
+            paint(&assets);
+            let shop = Shop::start_with_assets(&assets).await;
+            (shop.url(), Some((shop, folder)))
         }
     };
     let browser = Browser::open()
@@ -27,6 +32,12 @@ async fn a_person_registers_searches_buys_and_sees_the_order() {
     }
     browser.close().await;
     journey.expect("the journey");
+}
+
+/// The pictures of the products that a test's shop has.
+fn paint(folder: &Path) {
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("../storefront/static");
+    assets::build(&sources, folder, 60, |_| {}).expect("assets can be built");
 }
 
 async fn buy_something(browser: &Browser, base: &str) -> Result<()> {
