@@ -84,7 +84,7 @@ examine_ports() {
       *":$port->"*) finding ok "port $port" "held by our own stage" ;;
       *)
         if (exec 8<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
-          finding warn "port $port" "taken by another program" "end it, or choose another port in .env"
+          finding warn "port $port" "taken by another program" "end it, or choose another port"
         else
           finding ok "port $port" "free"
         fi
