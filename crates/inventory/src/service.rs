@@ -45,7 +45,13 @@ impl Inventory for Service {
         let (category, after) = (query.category.as_ref(), after.as_ref());
         // One more than shown, to know whether there is a next page.
         let rows = i64::from(query.limit.get()) + 1;
-        let mut conn = self.db.read(ctx, "products").await?;
+        // A search is another kind of read: no two are alike, so no cache helps.
+        let name = if query.q.is_some() {
+            "search_products"
+        } else {
+            "products"
+        };
+        let mut conn = self.db.read(ctx, name).await?;
         let found = match &query.q {
             None => products::list(&mut conn, category, after, rows).await?,
             Some(words) => products::search(&mut conn, words, category, after, rows).await?,

@@ -1,13 +1,78 @@
-//! `./stage break N`: the load that breaks stage N.
+//! `./stage break N`: the load that breaks stage N, and what it does to each box.
+
+use serde::Serialize;
 
 use crate::compose::Compose;
 use crate::console;
-use crate::k6::LoadTest;
+use crate::k6::{LoadTest, Outcome};
+use crate::prometheus::{self, BoxLoad};
 use crate::stage::Stage;
+use crate::up;
+
+/// What a breaker did to a stage.
+#[derive(Debug, Serialize)]
+pub(crate) struct Breakage {
+    breaker: Stage,
+    stage: Stage,
+    #[serde(flatten)]
+    pub(crate) outcome: Outcome,
+    pub(crate) boxes: Vec<BoxLoad>,
+}
+
+impl Breakage {
+    pub(crate) fn holds(&self) -> bool {
+        self.outcome.passed()
+    }
+
+    /// The fullest box, if it is full.
+    pub(crate) fn saturated(&self) -> Option<&str> {
+        self.boxes
+            .first()
+            .filter(|load| load.is_saturated())
+            .map(|load| load.name.as_str())
+    }
+
+    fn tell(&self) {
+        for threshold in &self.outcome.thresholds {
+            let verdict = if threshold.ok { "ok  " } else { "FAIL" };
+            println!("{verdict}  {}: {}", threshold.metric, threshold.threshold);
+        }
+        for load in &self.boxes {
+            println!("{}", load.describe());
+        }
+        let verdict = match (self.holds(), self.saturated()) {
+            (true, _) => "holds".to_owned(),
+            (false, Some(name)) => format!("breaks: {name} is saturated"),
+            (false, None) => "breaks, but no box is saturated: look at the report".to_owned(),
+        };
+        println!(
+            "{} under breaker {}: {verdict}",
+            self.stage,
+            self.breaker.number()
+        );
+    }
+}
 
 /// False when the stage broke under it: a threshold failed.
 pub(crate) async fn run(compose: &Compose, breaker: Stage, as_json: bool) -> anyhow::Result<bool> {
     let stage = compose.running_stage().await?;
+    let breakage = break_stage(compose, breaker, stage).await?;
+    if as_json {
+        println!("{}", serde_json::to_string(&breakage)?);
+    } else {
+        breakage.tell();
+        let (n, on) = (breaker.number(), stage.number());
+        console::say(&format!("report: target/reports/break{n}-stage{on}.html"));
+    }
+    Ok(breakage.holds())
+}
+
+/// Runs a breaker against the running stage, and looks at the boxes right after.
+pub(crate) async fn break_stage(
+    compose: &Compose,
+    breaker: Stage,
+    stage: Stage,
+) -> anyhow::Result<Breakage> {
     let name = format!("break{}", breaker.number());
     if !compose
         .root()
@@ -25,23 +90,50 @@ pub(crate) async fn run(compose: &Compose, breaker: Stage, as_json: bool) -> any
     }
     .run()
     .await?;
+    let boxes = prometheus::box_loads(compose).await?;
+    Ok(Breakage {
+        breaker,
+        stage,
+        outcome,
+        boxes,
+    })
+}
+
+/// `./stage prove N`: breaker N breaks stage N, by the box that is expected, and the next stage holds
+/// under the same load, with the data kept.
+pub(crate) async fn prove(
+    compose: &Compose,
+    breaker: Stage,
+    as_json: bool,
+) -> anyhow::Result<bool> {
+    let Some(next) = breaker.next() else {
+        anyhow::bail!("the stage after {breaker} is not there yet");
+    };
+    up::bring_up(compose, breaker, false).await?;
+    let before = break_stage(compose, breaker, breaker).await?;
+    up::bring_up(compose, next, false).await?;
+    let after = break_stage(compose, breaker, next).await?;
+
+    let expected = breaker.weakest_box();
+    let broke = !before.holds() && before.saturated() == Some(expected);
+    let proved = broke && after.holds();
     if as_json {
-        println!("{}", serde_json::to_string(&outcome)?);
-    } else {
-        for threshold in &outcome.thresholds {
-            let verdict = if threshold.ok { "ok  " } else { "FAIL" };
-            println!("{verdict}  {}: {}", threshold.metric, threshold.threshold);
-        }
-        let verdict = if outcome.passed() { "holds" } else { "breaks" };
         println!(
-            "{stage} {verdict} under breaker {} ({} requests)",
-            breaker.number(),
-            outcome.requests
+            "{}",
+            serde_json::json!({ "proved": proved, "before": before, "after": after })
         );
-        console::say(&format!(
-            "report: target/reports/{name}-stage{}.html",
-            stage.number()
-        ));
+    } else {
+        before.tell();
+        after.tell();
+        if proved {
+            println!("proved: {expected} breaks {breaker}, and {next} holds");
+        } else if !broke {
+            println!(
+                "not proved: {breaker} should break, and {expected} should be its saturated box"
+            );
+        } else {
+            println!("not proved: {next} should hold");
+        }
     }
-    Ok(outcome.passed())
+    Ok(proved)
 }

@@ -50,6 +50,8 @@ enum Command {
         /// The breaker's number: that of the stage it breaks.
         stage: Stage,
     },
+    /// Shows that breaker N breaks stage N, and that the next stage holds under it.
+    Prove { stage: Stage },
     /// The books: stock conserved, every acknowledged order there once, outbox drained.
     Audit {
         /// Files of acknowledged orders, as load tests leave them; all of
@@ -80,6 +82,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<bool> {
         Command::Status => status::run(&compose, cli.json).await,
         Command::Check { stage } => check::run(&compose, stage, cli.json).await,
         Command::Break { stage } => breaker::run(&compose, stage, cli.json).await,
+        Command::Prove { stage } => breaker::prove(&compose, stage, cli.json).await,
         Command::Audit { acknowledged } => audit::run(&compose, acknowledged, cli.json).await,
         Command::Prepare => sql::prepare(&compose).await,
         Command::Test { full } => test::run(&compose, full).await,

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use tokio::process::Command;
 
 use crate::Missing;
+use crate::ports::Ports;
 use crate::stage::Stage;
 
 /// No question to the engine takes longer, unless the engine is stuck.
@@ -19,7 +20,7 @@ const QUESTION: Duration = Duration::from_secs(60);
 pub(crate) struct Compose {
     root: PathBuf,
     project: String,
-    front_port: u16,
+    ports: Ports,
 }
 
 /// A container of the project.
@@ -38,7 +39,7 @@ pub(crate) struct Container {
 }
 
 impl Compose {
-    /// The checkout from `STAGECRAFT_ROOT` (set by `./stage`), the front door from `FRONT_PORT`.
+    /// The checkout from `STAGECRAFT_ROOT` (set by `./stage`), the ports from their variables.
     pub(crate) fn from_env() -> anyhow::Result<Compose> {
         let root = match std::env::var_os("STAGECRAFT_ROOT") {
             Some(root) => PathBuf::from(root),
@@ -50,20 +51,10 @@ impl Compose {
                 "{root}: expected a checkout of Stagecraft; run ./stage"
             )));
         }
-        let front_port = match std::env::var("FRONT_PORT") {
-            Ok(port) => port
-                .parse()
-                .ok()
-                .filter(|port| *port > 0)
-                .with_context(|| {
-                    format!("FRONT_PORT: expected a port from 1 to 65535, got {port:?}")
-                })?,
-            Err(_) => 8080,
-        };
         Ok(Compose {
             root,
             project: "stagecraft".to_owned(),
-            front_port,
+            ports: Ports::from_env()?,
         })
     }
 
@@ -72,7 +63,7 @@ impl Compose {
         Compose {
             root: self.root.clone(),
             project: "stagecraft-test".to_owned(),
-            front_port: self.front_port.wrapping_add(10_000),
+            ports: self.ports.aside(),
         }
     }
 
@@ -86,7 +77,15 @@ impl Compose {
 
     /// `http://127.0.0.1:8080`, or where `FRONT_PORT` says.
     pub(crate) fn front_url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.front_port)
+        format!("http://127.0.0.1:{}", self.ports.front)
+    }
+
+    pub(crate) fn control_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.ports.control)
+    }
+
+    pub(crate) fn prometheus_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.ports.prometheus)
     }
 
     fn stage_command(&self, stage: Stage) -> Command {
@@ -97,7 +96,7 @@ impl Compose {
         command
             .args(["compose", "--project-name", &self.project, "--file"])
             .arg(file);
-        command.env("FRONT_PORT", self.front_port.to_string());
+        command.envs(self.ports.env());
         if let Some(quota) = cpu_quota() {
             command.env("BOX_CPU_QUOTA", quota);
         }

@@ -15,6 +15,8 @@ mod console;
 mod crash;
 mod down;
 mod k6;
+mod ports;
+mod prometheus;
 mod shopper;
 mod sql;
 mod stage;

@@ -32,6 +32,18 @@ impl Stage {
         }
     }
 
+    pub(crate) fn next(self) -> Option<Stage> {
+        Stage::ALL.into_iter().find(|stage| stage.0 == self.0 + 1)
+    }
+
+    /// The box that this stage's breaker saturates.
+    pub(crate) fn weakest_box(self) -> &'static str {
+        match self.0 {
+            1 => "box",
+            _ => "web",
+        }
+    }
+
     /// The service in which the program `shop` runs.
     pub(crate) fn shop_service(self) -> &'static str {
         match self.0 {

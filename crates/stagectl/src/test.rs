@@ -77,32 +77,19 @@ async fn everything(compose: &Compose, stages: &Compose) -> anyhow::Result<()> {
     for stage in Stage::ALL {
         stages.run(stage, &["build"], STEP).await?;
     }
+    triggers(compose).await?;
     stage_1(stages).await?;
     stage_2(stages).await
 }
 
 async fn stage_1(stages: &Compose) -> anyhow::Result<()> {
     let [one, _] = Stage::ALL;
-    ensure!(
-        up::run(stages, one, false, false, false).await?,
-        "stage 1 does not start"
-    );
-    ensure!(
-        check::run(stages, one, false).await?,
-        "stage 1 breaks a promise"
-    );
-    smoke(stages, one).await?;
-    browser(stages).await?;
-    balance_after_kills(stages, one).await?;
+    up::bring_up(stages, one, false).await?;
+    promises(stages, one).await?;
 
     console::step("stopping and starting it again");
     stages.down(one, false).await?;
-    let started = Instant::now();
-    ensure!(
-        up::run(stages, one, false, false, false).await?,
-        "stage 1 does not start again"
-    );
-    let took = started.elapsed();
+    let took = up::bring_up(stages, one, false).await?;
     ensure!(
         took <= SECOND_START,
         "the second start took {took:.1?}, expected at most {SECOND_START:?}"
@@ -110,21 +97,47 @@ async fn stage_1(stages: &Compose) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// On the data of stage 1.
+/// On the data of stage 1: its audit covers what was acknowledged there.
 async fn stage_2(stages: &Compose) -> anyhow::Result<()> {
     let [_, two] = Stage::ALL;
+    up::bring_up(stages, two, false).await?;
+    promises(stages, two).await
+}
+
+async fn promises(stages: &Compose, stage: Stage) -> anyhow::Result<()> {
     ensure!(
-        up::run(stages, two, false, true, false).await?,
-        "stage 2 does not start"
+        check::run(stages, stage, false).await?,
+        "{stage} breaks a promise"
     );
-    // Its audit covers what was acknowledged on stage 1.
-    ensure!(
-        check::run(stages, two, false).await?,
-        "stage 2 breaks a promise"
-    );
-    smoke(stages, two).await?;
+    smoke(stages, stage).await?;
     browser(stages).await?;
-    balance_after_kills(stages, two).await
+    balance_after_kills(stages, stage).await
+}
+
+/// The rules that tell when to climb, by the Prometheus that runs them.
+async fn triggers(compose: &Compose) -> anyhow::Result<()> {
+    console::step("promtool: the configuration, the rules, their tests");
+    let volume = format!(
+        "{}:/rules:ro",
+        compose.root().join("deploy/prometheus").display()
+    );
+    let script = "cd /rules; promtool check config prometheus.yml; promtool check rules triggers.yml; \
+                  promtool test rules triggers_test.yml";
+    let image = "stagecraft-prometheus:dev";
+    let run = [
+        "run",
+        "--rm",
+        "--network",
+        "none",
+        "--volume",
+        &volume,
+        "--entrypoint",
+        "sh",
+        image,
+        "-euc",
+        script,
+    ];
+    compose.stream(&run, Duration::from_secs(120)).await
 }
 
 async fn smoke(stages: &Compose, stage: Stage) -> anyhow::Result<()> {

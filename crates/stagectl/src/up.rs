@@ -23,50 +23,59 @@ pub(crate) async fn run(
     replace: bool,
     as_json: bool,
 ) -> anyhow::Result<bool> {
-    let started = Instant::now();
+    let containers = compose.containers().await?;
+    let other = Compose::stage_of(&containers).filter(|other| *other != stage);
+    if let Some(other) = other.filter(|_| !replace) {
+        console::fail(&format!(
+            "{other} is running: ./stage up {} --replace stops it first and keeps its data",
+            stage.number()
+        ));
+        return Ok(false);
+    }
+    let seconds = bring_up(compose, stage, build).await?.as_secs_f64();
+    let (url, room) = (compose.front_url(), compose.control_url());
+    if as_json {
+        let urls = json!({ "shop": url, "control_room": room });
+        println!(
+            "{}",
+            json!({ "stage": stage, "seconds": seconds, "urls": urls })
+        );
+    } else {
+        println!("shop          {url}");
+        println!("control room  {room}");
+        console::say(
+            "log in as shopper-00001@example.test or staff@example.test, password: correct horse",
+        );
+    }
+    Ok(true)
+}
+
+/// From whatever runs to this stage, serving, with the data kept. Gives the time it took, builds
+/// apart.
+pub(crate) async fn bring_up(
+    compose: &Compose,
+    stage: Stage,
+    build: bool,
+) -> anyhow::Result<Duration> {
     if build || !compose.has_images(stage).await? {
         console::step(&format!(
             "building the images of {stage} (the first time takes about 10 minutes)"
         ));
         compose.run(stage, &["build"], BUILD).await?;
     }
+    let started = Instant::now();
     let containers = compose.containers().await?;
     if let Some(other) = Compose::stage_of(&containers).filter(|other| *other != stage) {
-        if !replace {
-            console::fail(&format!(
-                "{other} is running: ./stage up {} --replace stops it first and keeps its data",
-                stage.number()
-            ));
-            return Ok(false);
-        }
         console::step(&format!("stopping {other}; its data stays"));
         compose.down(other, false).await?;
     }
     console::step(&format!("starting {stage}"));
-    compose
-        .run(
-            stage,
-            &["up", "--detach", "--remove-orphans"],
-            Duration::from_secs(300),
-        )
-        .await?;
+    let up = ["up", "--detach", "--remove-orphans"];
+    compose.run(stage, &up, Duration::from_secs(300)).await?;
     wait_until_it_serves(compose, stage).await?;
-
-    let url = compose.front_url();
-    let seconds = started.elapsed().as_secs_f64();
-    if as_json {
-        println!(
-            "{}",
-            json!({ "stage": stage, "seconds": seconds, "urls": { "shop": url } })
-        );
-    } else {
-        console::say(&format!("{stage} serves after {seconds:.1} s"));
-        println!("shop  {url}");
-        console::say(
-            "log in as shopper-00001@example.test or staff@example.test, password: correct horse",
-        );
-    }
-    Ok(true)
+    let took = started.elapsed();
+    console::say(&format!("{stage} serves after {:.1} s", took.as_secs_f64()));
+    Ok(took)
 }
 
 /// Asks the front door until it answers as a shop. While the database is being filled it says how far
