@@ -9,10 +9,12 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::compose::Compose;
+use crate::console::Progress;
 use crate::stage::Stage;
 
-/// How long the outbox may take to drain once the load is over.
-const DRAIN: Duration = Duration::from_secs(60);
+/// How long outbox and holds may take to drain once the load is over: a hold is overdue after 60 s,
+/// and settled a few seconds later.
+const DRAIN: Duration = Duration::from_secs(120);
 
 /// What `shop audit` answers.
 #[derive(Debug, Serialize, Deserialize)]
@@ -26,6 +28,24 @@ pub(crate) struct Books {
 }
 
 impl Books {
+    /// What the shop's jobs have yet to do, without which the books say little.
+    fn undone(&self) -> Vec<String> {
+        let mut left = Vec::new();
+        if self.outbox_pending > 0 {
+            left.push(format!(
+                "the outbox still holds {} events",
+                self.outbox_pending
+            ));
+        }
+        if self.holds_pending > 0 {
+            left.push(format!(
+                "stock is still held for {} orders that are not there",
+                self.holds_pending
+            ));
+        }
+        left
+    }
+
     /// What was seen, or why the books do not balance.
     pub(crate) fn verdict(&self) -> anyhow::Result<String> {
         if let Some(first) = self.findings.first() {
@@ -75,19 +95,22 @@ pub(crate) async fn books_when_drained(compose: &Compose, stage: Stage) -> anyho
 
 async fn drained(compose: &Compose, stage: Stage, orders: &[Uuid]) -> anyhow::Result<Books> {
     let started = Instant::now();
+    let mut progress = None;
     loop {
         let mut books = books(compose, stage, orders).await?;
-        if books.outbox_pending == 0 {
+        let left = books.undone();
+        if left.is_empty() {
             return Ok(books);
         }
         if started.elapsed() > DRAIN {
-            books.findings.push(format!(
-                "the outbox still holds {} events after {} s",
-                books.outbox_pending,
-                DRAIN.as_secs()
-            ));
+            let seconds = DRAIN.as_secs();
+            let late = left.iter().map(|what| format!("{what} after {seconds} s"));
+            books.findings.extend(late);
             return Ok(books);
         }
+        progress
+            .get_or_insert_with(|| Progress::start("waiting for the books to settle"))
+            .tell(&left.join(", "));
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
 }
@@ -159,6 +182,24 @@ pub(crate) fn forget_acknowledged(folder: &Path) -> anyhow::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn events_and_holds_without_orders_are_left_to_do() {
+        let books = |outbox_pending, holds_pending| Books {
+            findings: Vec::new(),
+            open_orders: 1,
+            acknowledged: 1,
+            outbox_pending,
+            holds_pending,
+        };
+        assert_eq!(books(0, 0).undone(), [] as [String; 0]);
+        assert_eq!(books(2, 0).undone(), ["the outbox still holds 2 events"]);
+        assert_eq!(
+            books(0, 1).undone(),
+            ["stock is still held for 1 orders that are not there"]
+        );
+        assert_eq!(books(2, 1).undone().len(), 2);
+    }
 
     #[test]
     fn only_acknowledged_orders_are_read() {
