@@ -1,5 +1,6 @@
 //! `./stage up N`: from images to a shop that serves.
 
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
@@ -15,6 +16,8 @@ const BUILD: Duration = Duration::from_secs(3600);
 /// Nothing new to be heard from the shop for this long: it hangs. Longer than any one step of
 /// filling the database takes at the default cap.
 const SILENCE: Duration = Duration::from_secs(120);
+/// However much there is to be heard: far beyond filling a database at the default cap.
+const START: Duration = Duration::from_secs(1800);
 
 pub(crate) async fn run(
     compose: &Compose,
@@ -86,8 +89,7 @@ pub(crate) async fn wait_until_it_serves(compose: &Compose, stage: Stage) -> any
         .build()?;
     let url = format!("{}/api/v1/products?limit=1", compose.front_url());
     let mut progress = Progress::start("waiting for the shop");
-    let mut news = String::new();
-    let mut heard = Instant::now();
+    let mut patience = Patience::new(Instant::now());
     loop {
         let said = match http.get(&url).send().await {
             Ok(answer) if answer.status().is_success() => return Ok(()),
@@ -98,19 +100,44 @@ pub(crate) async fn wait_until_it_serves(compose: &Compose, stage: Stage) -> any
             Err(_) => "waiting for the shop".to_owned(),
         };
         progress.tell(&said);
-        if said != news {
-            news = said;
-            heard = Instant::now();
-        }
-        if heard.elapsed() > SILENCE {
+        if let Err(why) = patience.hear(said, Instant::now()) {
             drop(progress);
             tell_why(compose, stage).await?;
-            bail!(
-                "{stage} does not serve: nothing new for {} s",
-                SILENCE.as_secs()
-            );
+            bail!("{stage} does not serve: {why}");
         }
         tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+/// How long a shop that starts is waited for. What it said before is no news: one that dies and
+/// starts again says the same things over and over.
+struct Patience {
+    started: Instant,
+    heard: HashSet<String>,
+    last_news: Instant,
+}
+
+impl Patience {
+    fn new(now: Instant) -> Patience {
+        Patience {
+            started: now,
+            heard: HashSet::new(),
+            last_news: now,
+        }
+    }
+
+    /// An error, with the reason, once it is exhausted.
+    fn hear(&mut self, said: String, now: Instant) -> Result<(), String> {
+        if self.heard.insert(said) {
+            self.last_news = now;
+        }
+        if now - self.last_news > SILENCE {
+            return Err(format!("nothing new for {} s", SILENCE.as_secs()));
+        }
+        if now - self.started > START {
+            return Err(format!("not ready after {} s", START.as_secs()));
+        }
+        Ok(())
     }
 }
 
@@ -126,4 +153,54 @@ async fn tell_why(compose: &Compose, stage: Stage) -> anyhow::Result<()> {
             Duration::from_secs(30),
         )
         .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How long it is waited for a shop that says something every second; without end, an hour.
+    fn waited(said: impl Fn(u64) -> String) -> (u64, Option<String>) {
+        let start = Instant::now();
+        let mut patience = Patience::new(start);
+        for second in 0..3600 {
+            let now = start + Duration::from_secs(second);
+            if let Err(why) = patience.hear(said(second), now) {
+                return (second, Some(why));
+            }
+        }
+        (3600, None)
+    }
+
+    #[test]
+    fn a_shop_that_says_nothing_is_given_up() {
+        let (seconds, why) = waited(|_| "waiting for the shop".to_owned());
+        assert_eq!(
+            (seconds, why.as_deref()),
+            (121, Some("nothing new for 120 s"))
+        );
+    }
+
+    #[test]
+    fn a_crash_loop_is_no_news() {
+        let words = [
+            "waiting for the shop",
+            "filling the catalogue: 1 %",
+            "the shop is starting",
+        ];
+        let (seconds, why) = waited(|second| words[second as usize % 3].to_owned());
+        assert_eq!(
+            (seconds, why.as_deref()),
+            (123, Some("nothing new for 120 s"))
+        );
+    }
+
+    #[test]
+    fn a_slow_start_is_waited_for_but_not_for_ever() {
+        let (seconds, why) = waited(|second| format!("{} rows", second / 100));
+        assert_eq!(
+            (seconds, why.as_deref()),
+            (1801, Some("not ready after 1800 s"))
+        );
+    }
 }
