@@ -2,6 +2,7 @@
 // tag, so that figures are told apart by what was asked, not by address.
 import http from 'k6/http';
 import { check } from 'k6';
+import { Counter } from 'k6/metrics';
 import { randomInt, randomKey, pick } from './random.js';
 
 export const BASE_URL = __ENV.BASE_URL || 'http://127.0.0.1:8080';
@@ -53,9 +54,12 @@ export function catalogue(pages = 3) {
   return products;
 }
 
+// A session that is lost leads to /login: that is not the page that was asked for.
+const PAGE = { redirects: 0, responseCallback: http.expectedStatuses(200) };
+
 function page(name, path, session) {
   const cookies = session ? { Cookie: `session=${session.token}` } : {};
-  const answer = http.get(BASE_URL + path, { tags: { name }, headers: cookies, timeout: '10s' });
+  const answer = http.get(BASE_URL + path, Object.assign({ tags: { name }, headers: cookies, timeout: '10s' }, PAGE));
   check(answer, {
     'page is served': (r) => r.status === 200,
     'page is whole': (r) => r.body !== null && r.body.includes('</html>'),
@@ -79,16 +83,25 @@ export function putIntoCart(session, sku, quantity = 1) {
   check(answer, { 'in the cart': (r) => r.status === 200 });
 }
 
-// Buys, and repeats with the same key when nobody answered, as a good client does. Writes down every
-// order that the shop acknowledged: `./stage audit` holds it to them.
+const acknowledged = new Counter('orders_acknowledged');
+
+// Sold, or refused for good reason. Both are answers, not failures.
+const BUYING = { responseCallback: http.expectedStatuses(201, 409) };
+
+// Buys, and repeats with the same key when nobody answered, as a good client does. Writes down each
+// key it tries and every order that the shop acknowledged: `./stage audit` holds the shop to them.
 export function buy(session, skus, attempts = 3) {
   const lines = skus.map((sku) => ({ sku, quantity: 1 }));
-  const request = params('buy', session, Object.assign({ 'Idempotency-Key': randomKey() }, JSON_HEADERS));
+  const key = randomKey();
+  const headers = Object.assign({ 'Idempotency-Key': key }, JSON_HEADERS);
+  const request = Object.assign(params('buy', session, headers), BUYING);
+  console.log(`tried ${key}`);
   let answer;
   for (let attempt = 1; attempt <= attempts; attempt += 1) {
     answer = http.post(`${BASE_URL}/api/v1/orders`, JSON.stringify({ lines }), request);
     if (answer.status === 201) {
-      console.log(`acknowledged ${answer.json('id')}`);
+      console.log(`acknowledged ${answer.json('id')} ${key}`);
+      acknowledged.add(1);
       break;
     }
     if (answer.status !== 0 && answer.status < 500) break;

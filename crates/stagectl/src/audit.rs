@@ -1,15 +1,14 @@
 //! `./stage audit`: the books, looked at by the shop itself, against what was acknowledged outside.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
 use crate::compose::Compose;
 use crate::console::Progress;
+use crate::promises::Promises;
 use crate::stage::Stage;
 
 /// How long outbox and holds may take to drain once the load is over: a hold is overdue after 60 s,
@@ -64,12 +63,12 @@ pub(crate) async fn run(
     as_json: bool,
 ) -> anyhow::Result<bool> {
     let stage = compose.running_stage().await?;
-    let files = if files.is_empty() {
-        acknowledged_files(compose)?
+    let promises = if files.is_empty() {
+        Promises::made_to(compose)?
     } else {
-        files
+        Promises::read(&files)?
     };
-    let books = drained(compose, stage, &acknowledged(&files)?).await?;
+    let books = drained(compose, stage, &promises).await?;
     if as_json {
         println!("{}", serde_json::to_string(&books)?);
     } else {
@@ -83,21 +82,17 @@ pub(crate) async fn run(
     Ok(books.findings.is_empty())
 }
 
-/// The books once the outbox is empty, against all that load tests left.
+/// The books once outbox and holds are settled, against all that load tests left.
 pub(crate) async fn books_when_drained(compose: &Compose, stage: Stage) -> anyhow::Result<Books> {
-    drained(
-        compose,
-        stage,
-        &acknowledged(&acknowledged_files(compose)?)?,
-    )
-    .await
+    drained(compose, stage, &Promises::made_to(compose)?).await
 }
 
-async fn drained(compose: &Compose, stage: Stage, orders: &[Uuid]) -> anyhow::Result<Books> {
+async fn drained(compose: &Compose, stage: Stage, promises: &Promises) -> anyhow::Result<Books> {
     let started = Instant::now();
     let mut progress = None;
     loop {
-        let mut books = books(compose, stage, orders).await?;
+        let mut books = books(compose, stage, promises).await?;
+        books.findings.extend(promises.contradictions());
         let left = books.undone();
         if left.is_empty() {
             return Ok(books);
@@ -115,9 +110,13 @@ async fn drained(compose: &Compose, stage: Stage, orders: &[Uuid]) -> anyhow::Re
     }
 }
 
-async fn books(compose: &Compose, stage: Stage, orders: &[Uuid]) -> anyhow::Result<Books> {
+pub(crate) async fn books(
+    compose: &Compose,
+    stage: Stage,
+    promises: &Promises,
+) -> anyhow::Result<Books> {
     let container = compose.container(stage.shop_service()).await?;
-    let ids: String = orders.iter().map(|id| format!("{id}\n")).collect();
+    let ids: String = promises.orders().map(|id| format!("{id}\n")).collect();
     let out = compose
         .exec(&container, &["shop", "audit"], Some(ids.into_bytes()))
         .await?;
@@ -129,54 +128,6 @@ async fn books(compose: &Compose, stage: Stage, orders: &[Uuid]) -> anyhow::Resu
             said.lines().last().unwrap_or_default()
         )
     })
-}
-
-/// Where load tests write down the orders they were promised.
-pub(crate) fn acknowledged_folder(compose: &Compose) -> PathBuf {
-    compose
-        .root()
-        .join("target/acknowledged")
-        .join(compose.project())
-}
-
-fn acknowledged_files(compose: &Compose) -> anyhow::Result<Vec<PathBuf>> {
-    let folder = acknowledged_folder(compose);
-    if !folder.is_dir() {
-        return Ok(Vec::new());
-    }
-    let mut files = Vec::new();
-    for entry in fs::read_dir(&folder).with_context(|| folder.display().to_string())? {
-        files.push(entry?.path());
-    }
-    Ok(files)
-}
-
-pub(crate) fn acknowledged_so_far(compose: &Compose) -> anyhow::Result<usize> {
-    Ok(acknowledged(&acknowledged_files(compose)?)?.len())
-}
-
-/// Every line that is an order's id; k6 may write others.
-fn acknowledged(files: &[PathBuf]) -> anyhow::Result<Vec<Uuid>> {
-    let mut orders = Vec::new();
-    for file in files {
-        orders.extend(ids(
-            &fs::read_to_string(file).with_context(|| file.display().to_string())?
-        ));
-    }
-    Ok(orders)
-}
-
-fn ids(text: &str) -> impl Iterator<Item = Uuid> {
-    text.lines()
-        .filter_map(|line| line.strip_prefix("acknowledged ")?.trim().parse().ok())
-}
-
-/// The orders are gone with their database.
-pub(crate) fn forget_acknowledged(folder: &Path) -> anyhow::Result<()> {
-    if folder.is_dir() {
-        fs::remove_dir_all(folder).with_context(|| folder.display().to_string())?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -199,11 +150,5 @@ mod tests {
             ["stock is still held for 1 orders that are not there"]
         );
         assert_eq!(books(2, 1).undone().len(), 2);
-    }
-
-    #[test]
-    fn only_acknowledged_orders_are_read() {
-        let text = "acknowledged 01890a5d-ac96-774b-bcce-b302099a8057\nhello\nacknowledged x\n";
-        assert_eq!(ids(text).count(), 1);
     }
 }

@@ -8,6 +8,7 @@ use crate::audit::{self, Books};
 use crate::compose::Compose;
 use crate::console;
 use crate::k6::LoadTest;
+use crate::promises::Promises;
 use crate::stage::Stage;
 use crate::up;
 
@@ -26,6 +27,8 @@ pub(crate) async fn kill_boxes(
         name: "checkouts",
         settings: &settings,
     };
+    let before = Promises::made_to(compose)?;
+    let placed_before = audit::books(compose, stage, &before).await?.open_orders;
     let faults = async {
         for service in boxes {
             wait_for_orders(compose).await?;
@@ -41,22 +44,35 @@ pub(crate) async fn kill_boxes(
         anyhow::Ok(())
     };
     let (outcome, faults) = tokio::join!(load.run(), faults);
-    outcome?;
+    let outcome = outcome?;
     faults?;
-    let books = audit::books_when_drained(compose, stage).await?;
     ensure!(
-        books.acknowledged > 0,
-        "no order was acknowledged at all: nothing was shown"
+        outcome.passed(),
+        "nothing was shown: {:?}",
+        outcome.thresholds
     );
+    console::say(&format!(
+        "{} requests, {} iterations dropped while nobody answered",
+        outcome.requests, outcome.dropped_iterations
+    ));
+    let mut books = audit::books_when_drained(compose, stage).await?;
+    let tried = Promises::made_to(compose)?.tried.len() - before.tried.len();
+    let placed = books.open_orders.saturating_sub(placed_before);
+    books.findings.extend(too_many(placed, tried as u64));
     Ok(books)
+}
+
+/// A key is one order, however often it is tried: more orders than keys were doubled.
+fn too_many(placed: u64, tried: u64) -> Option<String> {
+    (placed > tried).then(|| format!("{placed} orders were placed with {tried} keys"))
 }
 
 /// Until the load is under way: orders are being acknowledged now.
 async fn wait_for_orders(compose: &Compose) -> anyhow::Result<()> {
     let started = Instant::now();
-    let before = audit::acknowledged_so_far(compose)?;
+    let before = Promises::made_to(compose)?.orders().len();
     // A hundred orders: two seconds of load.
-    while audit::acknowledged_so_far(compose)? < before + 100 {
+    while Promises::made_to(compose)?.orders().len() < before + 100 {
         ensure!(
             started.elapsed() < Duration::from_secs(60),
             "no orders come in"
@@ -64,4 +80,20 @@ async fn wait_for_orders(compose: &Compose) -> anyhow::Result<()> {
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_orders_than_keys_were_doubled() {
+        assert_eq!(too_many(99, 100), None);
+        assert_eq!(too_many(100, 100), None);
+        let found = too_many(101, 100);
+        assert_eq!(
+            found.as_deref(),
+            Some("101 orders were placed with 100 keys")
+        );
+    }
 }

@@ -1,8 +1,8 @@
 //! `./stage down`.
 
-use crate::audit;
 use crate::compose::Compose;
 use crate::console;
+use crate::promises;
 use crate::stage::Stage;
 
 pub(crate) async fn run(compose: &Compose, volumes: bool) -> anyhow::Result<bool> {
@@ -21,7 +21,7 @@ pub(crate) async fn run(compose: &Compose, volumes: bool) -> anyhow::Result<bool
         for other in Stage::ALL.into_iter().filter(|other| *other != stage) {
             compose.down(other, true).await?;
         }
-        audit::forget_acknowledged(&audit::acknowledged_folder(compose))?;
+        promises::forget(&promises::folder(compose))?;
         console::say("stopped; the data is deleted");
     } else {
         console::say("stopped; the data is kept (./stage down --volumes deletes it)");

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use tokio::process::Command;
 
 use crate::Missing;
-use crate::audit::acknowledged_folder;
 use crate::compose::Compose;
+use crate::promises;
 use crate::stage::Stage;
 
 /// No load test lasts longer.
@@ -58,10 +58,7 @@ impl LoadTest<'_> {
         let k6 = std::env::var("STAGECRAFT_K6")
             .map_err(|_| Missing("k6 is missing: run this through ./stage".to_owned()))?;
         let root = self.compose.root();
-        let (reports, acknowledged) = (
-            root.join("target/reports"),
-            acknowledged_folder(self.compose),
-        );
+        let (reports, acknowledged) = (root.join("target/reports"), promises::folder(self.compose));
         for folder in [&reports, &acknowledged] {
             fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
         }

@@ -17,6 +17,7 @@ mod down;
 mod k6;
 mod ports;
 mod prometheus;
+mod promises;
 mod shopper;
 mod sql;
 mod stage;

@@ -13,7 +13,7 @@ use tokio::process::Command;
 use crate::compose::{Compose, finish};
 use crate::k6::LoadTest;
 use crate::stage::Stage;
-use crate::{check, console, crash, sql, up};
+use crate::{check, console, crash, promises, sql, up};
 
 /// No single step takes longer: the first build of all images.
 const STEP: Duration = Duration::from_secs(3000);
@@ -176,7 +176,7 @@ async fn clear(stages: &Compose) -> anyhow::Result<()> {
     for stage in Stage::ALL {
         stages.down(stage, true).await?;
     }
-    crate::audit::forget_acknowledged(&crate::audit::acknowledged_folder(stages))
+    promises::forget(&promises::folder(stages))
 }
 
 pub(crate) async fn cargo(root: &Path, args: &[&str], env: &[(&str, &str)]) -> anyhow::Result<()> {
