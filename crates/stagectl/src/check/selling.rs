@@ -2,7 +2,7 @@
 
 use anyhow::{Context, ensure};
 use futures::future::try_join_all;
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::Report;
@@ -45,10 +45,10 @@ pub(super) async fn check(report: &mut Report, base: &str) {
         )
         .await;
     report
-        .check(
-            "nothing is sold that is not there",
-            short(&shopper, &staff, &sku),
-        )
+        .check("nothing is sold that is not there", short(&shopper))
+        .await;
+    report
+        .check("staff alone restocks", restocking(&shopper, &staff, &sku))
         .await;
     report
         .check(
@@ -177,37 +177,46 @@ async fn at_once(shopper: &Shopper, sku: &str) -> anyhow::Result<String> {
     ))
 }
 
-async fn short(shopper: &Shopper, staff: &Shopper, sku: &str) -> anyhow::Result<String> {
-    let path = format!("/products/{sku}/stock");
-    shopper
-        .post(&path, json!({ "delta": 1 }))
-        .await?
-        .expect(403)?;
-    let before = shopper.available(sku).await?;
-    ensure!(before > 3, "only {before} of {sku} to try it on");
-    let level = staff
-        .post(&path, json!({ "delta": 3 - before }))
+/// Touches no stock, so that nobody else who buys meets less than there is.
+async fn short(shopper: &Shopper) -> anyhow::Result<String> {
+    let page = shopper
+        .get("/products?limit=100")
         .await?
         .expect(200)?
         .json()?;
-    ensure!(
-        level["available"] == 3,
-        "expected 3 left, got {}",
-        level["available"]
-    );
-    let refused = shopper.order(&new_key(), sku, 4).await;
-    // Whatever was seen, the stock goes back.
-    staff
-        .post(&path, json!({ "delta": before - 3 }))
-        .await?
-        .expect(200)?;
-    let problem = refused?.expect_problem(409, "out-of-stock")?.json()?;
-    ensure!(
-        problem["short"]["available"] == 3,
-        "told {}",
-        problem["short"]
-    );
-    Ok("4 wanted, 3 there: 409, and told so".to_owned())
+    let items = page["items"].as_array().context("no items")?;
+    // What is bought meanwhile only makes it shorter.
+    let sku = scarce(items).context("of everything there are 99 or more")?;
+    let refused = shopper.order(&new_key(), sku, MOST).await?;
+    let problem = refused.expect_problem(409, "out-of-stock")?.json()?;
+    let told = problem["short"]["available"]
+        .as_i64()
+        .with_context(|| format!("told {}", problem["short"]))?;
+    ensure!(told < MOST, "refused with {told} there");
+    Ok(format!("{MOST} wanted, {told} there: 409, and told so"))
+}
+
+/// The most of one product that an order may ask for.
+const MOST: i64 = 99;
+
+/// The product with the least of what is left, if an order could ask for more.
+fn scarce(items: &[Value]) -> Option<&str> {
+    let available = |item: &Value| item["available"].as_i64().unwrap_or(i64::MAX);
+    let least = items.iter().min_by_key(|item| available(item))?;
+    least["sku"].as_str().filter(|_| available(least) < MOST)
+}
+
+async fn restocking(shopper: &Shopper, staff: &Shopper, sku: &str) -> anyhow::Result<String> {
+    let path = format!("/products/{sku}/stock");
+    let one_more = json!({ "delta": 1 });
+    shopper.post(&path, one_more.clone()).await?.expect(403)?;
+    let before = shopper.available(sku).await?;
+    let level = staff.post(&path, one_more).await?.expect(200)?.json()?;
+    let after = level["available"].as_i64().context("no level")?;
+    ensure!(after == before + 1, "stock {before}, then {after}");
+    let level = staff.post(&path, json!({ "delta": -1 })).await?;
+    level.expect(200)?;
+    Ok(format!("{before}, one more {after}, and one less again"))
 }
 
 async fn sales_report(shopper: &Shopper, staff: &Shopper) -> anyhow::Result<String> {
@@ -224,4 +233,18 @@ async fn sales_report(shopper: &Shopper, staff: &Shopper) -> anyhow::Result<Stri
         "{orders} orders in 30 days, {} cents",
         report["revenue_cents"]
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_there_is_less_of_than_an_order_may_ask_for_is_scarce() {
+        let item = |sku: &str, available: i64| json!({ "sku": sku, "available": available });
+        let items = [item("MUG", 400), item("POT", 98), item("RUG", 99)];
+        assert_eq!(scarce(&items), Some("POT"));
+        assert_eq!(scarce(&items[2..]), None);
+        assert_eq!(scarce(&[]), None);
+    }
 }
