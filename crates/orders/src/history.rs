@@ -75,7 +75,7 @@ impl Service {
     ) -> Result<Listing, OrdersError> {
         let before = Position::parse(page.cursor.as_ref())?;
         let rows = i64::from(page.limit.get()) + 1;
-        let gathered = scatter::ask_all(&self.db, ctx, |ctx, shard| async move {
+        let gathered = scatter::ask_all(self, ctx, |ctx, shard| async move {
             let mut conn = shard.read(&ctx, "all_orders").await?;
             let mut orders = store::orders::newest(&mut conn, before, rows).await?;
             store::lines::fill(&mut conn, &mut orders).await?;

@@ -19,7 +19,7 @@ impl Service {
         days: ReportDays,
     ) -> Result<SalesReport, OrdersError> {
         let since = first_day(Utc::now(), days);
-        let gathered = scatter::ask_all(&self.db, ctx, |ctx, shard| async move {
+        let gathered = scatter::ask_all(self, ctx, |ctx, shard| async move {
             let mut conn = shard.read(&ctx, "sales_report").await?;
             let days = store::report::days(&mut conn, since).await?;
             let products = store::report::products(&mut conn, since).await?;

@@ -8,8 +8,10 @@ use contract::{
     Ctx, IdempotencyKey, Inventory, OrderId, Orders, OrdersError, Page, PageQuery, Sku, UserId,
 };
 use db::Db;
+use tokio::sync::Semaphore;
 
 use crate::doorbell::Doorbell;
+use crate::scatter;
 
 /// The domain, in this process. Cheap to clone.
 #[derive(Clone)]
@@ -17,6 +19,8 @@ pub struct Service {
     pub(crate) db: Db,
     pub(crate) inventory: Arc<dyn Inventory>,
     pub(crate) doorbell: Doorbell,
+    /// See [`scatter::ask_all`].
+    pub(crate) asking: Arc<Semaphore>,
 }
 
 impl Service {
@@ -25,6 +29,7 @@ impl Service {
             doorbell: Doorbell::new(db.clone()),
             db,
             inventory,
+            asking: Arc::new(Semaphore::new(scatter::AT_ONCE)),
         }
     }
 }

@@ -1,6 +1,6 @@
 use chrono::{DateTime, Days, Utc};
 use contract::orders::ReportDays;
-use contract::{OrderId, Orders, PageQuery};
+use contract::{Fault, OrderId, Orders, OrdersError, PageQuery};
 use serde_json::json;
 use sqlx::PgPool;
 
@@ -111,4 +111,51 @@ async fn the_report_counts_what_was_sold_in_its_days(pool: PgPool) {
     let days = ReportDays::try_from(1).unwrap();
     let today = shop.orders.sales_report(&ctx(), days).await.unwrap();
     assert_eq!((today.orders, today.revenue_cents), (1, 3000));
+}
+
+/// Reports share the pool with checkouts.
+#[sqlx::test]
+async fn the_third_heavy_read_at_once_is_sent_away(pool: PgPool) {
+    let shop = shop(pool);
+    let mut jam = shop.pool.begin().await.unwrap();
+    sqlx::raw_sql("lock table orders.orders")
+        .execute(&mut *jam)
+        .await
+        .unwrap();
+    let ask = |shop: Shop| async move {
+        let days = ReportDays::default();
+        shop.orders.sales_report(&ctx(), days).await
+    };
+    let reports = [1, 2].map(|_| tokio::spawn(ask(shop.clone())));
+    let waiting = "select count(*) from pg_stat_activity
+         where datname = current_database() and wait_event_type = 'Lock'";
+    while sqlx::query_scalar::<_, i64>(waiting)
+        .fetch_one(&shop.pool)
+        .await
+        .unwrap()
+        < 2
+    {
+        tokio::task::yield_now().await;
+    }
+
+    let report = tokio::time::timeout(PATIENCE, ask(shop.clone())).await;
+    let report = report.expect("an answer at once");
+    assert!(is_unavailable(&report), "{report:?}");
+    let ctx = ctx();
+    let all = tokio::time::timeout(PATIENCE, shop.orders.all_orders(&ctx, page_of(1))).await;
+    let all = all.expect("an answer at once");
+    assert!(is_unavailable(&all), "{all:?}");
+
+    jam.rollback().await.unwrap();
+    for report in reports {
+        report.await.unwrap().unwrap();
+    }
+    ask(shop).await.unwrap();
+}
+
+/// Less than the jam lasts, more than a slow machine needs to say no.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
+
+fn is_unavailable<T>(answer: &Result<T, OrdersError>) -> bool {
+    matches!(answer, Err(OrdersError::Fault(Fault::Unavailable(_))))
 }
