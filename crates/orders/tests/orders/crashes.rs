@@ -104,7 +104,7 @@ async fn dying_between_tombstone_and_release_is_made_up_for(pool: PgPool) {
     shop.inventory.meets(Mishap::AnswerLost);
     shop.place(&ada, "k", &[("RUG", 1)]).await.unwrap_err();
     shop.inventory.meets(Mishap::Away);
-    shop.orders.settle_overdue(&ctx()).await.unwrap_err();
+    assert_eq!(shop.orders.settle_overdue(&ctx()).await.unwrap(), 0);
     let id = OrderId::derive(ada.user_id, &key("k"));
     assert_eq!(shop.status(id).await.as_deref(), Some("abandoned"));
     assert_eq!(shop.inventory.hold(id), Some(HoldState::Held));
@@ -112,6 +112,24 @@ async fn dying_between_tombstone_and_release_is_made_up_for(pool: PgPool) {
     shop.inventory.meets(Mishap::None);
     shop.orders.settle_overdue(&ctx()).await.unwrap();
     assert_books_balance(&shop).await;
+}
+
+#[sqlx::test]
+async fn one_bad_hold_keeps_no_other_from_being_settled(pool: PgPool) {
+    let (shop, ada) = (shop(pool), ada());
+    shop.inventory.meets(Mishap::AnswerLost);
+    for key in ["bad", "good"] {
+        shop.place(&ada, key, &[("MUG", 1)]).await.unwrap_err();
+    }
+    shop.inventory.meets(Mishap::None);
+    let sold = shop.placed(&ada, "sold", &[("MUG", 1)]).await.id;
+    let [bad, good] = ["bad", "good"].map(|text| OrderId::derive(ada.user_id, &key(text)));
+    shop.inventory.sticks(bad);
+
+    assert_eq!(shop.orders.settle_overdue(&ctx()).await.unwrap(), 2);
+    assert_eq!(shop.inventory.hold(bad), Some(HoldState::Held));
+    assert_eq!(shop.inventory.hold(good), Some(HoldState::Released));
+    assert_eq!(shop.inventory.hold(sold), Some(HoldState::Confirmed));
 }
 
 /// 300 checkouts, eight at a time, dropped wherever they stand, retried or not, cancelled or not,

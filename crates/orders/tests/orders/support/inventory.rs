@@ -40,6 +40,8 @@ struct State {
     products: BTreeMap<Sku, Product>,
     holds: HashMap<OrderId, (HoldState, Vec<PricedLine>)>,
     mishap: Mishap,
+    /// Never released.
+    stuck: Option<OrderId>,
 }
 
 impl FakeInventory {
@@ -60,6 +62,7 @@ impl FakeInventory {
                 products: products.map(|p| (p.sku.clone(), p)).collect(),
                 holds: HashMap::new(),
                 mishap: Mishap::None,
+                stuck: None,
             }),
             gate: Semaphore::new(0),
         }
@@ -67,6 +70,11 @@ impl FakeInventory {
 
     pub(crate) fn meets(&self, mishap: Mishap) {
         self.lock().mishap = mishap;
+    }
+
+    /// From now on, releasing this order fails.
+    pub(crate) fn sticks(&self, order: OrderId) {
+        self.lock().stuck = Some(order);
     }
 
     /// Lets one late answer go.
@@ -244,6 +252,9 @@ impl Inventory for FakeInventory {
 
     async fn release(&self, _: &Ctx, order: OrderId) -> Result<(), InventoryError> {
         self.call(|state| {
+            if state.stuck == Some(order) {
+                return Err(Fault::internal("this hold is stuck").into());
+            }
             state.release(order);
             Ok(())
         })
