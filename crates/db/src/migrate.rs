@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use sqlx::migrate::Migrator;
-use sqlx::postgres::PgPoolOptions;
 use tracing::{info, warn};
 
 use crate::error::Result;
@@ -41,14 +40,7 @@ impl Db {
 /// Over a connection of its own: an index on a large table takes longer than any request may, and so
 /// does waiting for another migrator.
 async fn migrate_shard(shard: &Shard, migrator: &Migrator) -> Result<()> {
-    let options = shard.primary_pool().connect_options();
-    let unbounded = [("statement_timeout", "0"), ("lock_timeout", "0")];
-    let options = (*options).clone().options(unbounded);
-    let pool = PgPoolOptions::new()
-        .max_connections(1)
-        // Before it is said again that the database is waited for.
-        .acquire_timeout(Duration::from_secs(5))
-        .connect_lazy_with(options);
+    let pool = shard.own_connection();
     let outcome = migrator.run(&pool).await;
     pool.close().await;
     Ok(outcome?)

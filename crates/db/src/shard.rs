@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use contract::{Bucket, Ctx};
 use sqlx::PgPool;
+use sqlx::postgres::PgPoolOptions;
 
 use crate::config::DatabaseConfig;
 use crate::error::{Error, Result};
@@ -106,9 +107,22 @@ impl Shard {
         Conn::open(&self.primary, &self.name, ctx, query).await
     }
 
-    /// The pool of the primary, for what lives longer than a request: `listen`, `copy`, migrations.
+    /// The pool of the primary, for a statement that is no request's.
     pub fn primary_pool(&self) -> &PgPool {
         &self.primary.pool
+    }
+
+    /// One connection to the primary beside the pool, for what lives longer than any request:
+    /// `listen`, migrations. Requests miss none, and nothing bounds its statements and its waits for
+    /// locks. Connects when it is first used.
+    pub fn own_connection(&self) -> PgPool {
+        let options = self.primary.pool.connect_options();
+        let unbounded = [("statement_timeout", "0"), ("lock_timeout", "0")];
+        PgPoolOptions::new()
+            .max_connections(1)
+            // Before it is said again that the database is waited for.
+            .acquire_timeout(Duration::from_secs(5))
+            .connect_lazy_with((*options).clone().options(unbounded))
     }
 }
 

@@ -183,7 +183,7 @@ async fn listen(shard: &Shard, rung: &Notify) {
 }
 
 async fn hear(shard: &Shard, rung: &Notify) -> sqlx::Result<()> {
-    let mut listener = PgListener::connect_with(shard.primary_pool()).await?;
+    let mut listener = PgListener::connect_with(&shard.own_connection()).await?;
     listener.listen(doorbell::CHANNEL).await?;
     loop {
         listener.recv().await?;

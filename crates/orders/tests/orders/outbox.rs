@@ -4,7 +4,7 @@ use std::time::Duration;
 use contract::Orders;
 use serde_json::json;
 use sqlx::PgPool;
-use sqlx::postgres::PgListener;
+use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use tempfile::TempDir;
 use tokio::time::timeout;
 use uuid::Uuid;
@@ -117,4 +117,24 @@ async fn a_worker_settles_abandoned_checkouts(pool: PgPool) {
     shop.place(&ada(), "k", &[("RUG", 1)]).await.unwrap_err();
     shop.inventory.meets(Mishap::None);
     work_until(&shop, &dir, async || shop.inventory.available("RUG") == 1).await;
+}
+
+#[sqlx::test]
+async fn listening_takes_no_connection_from_checkouts(
+    pool: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let one = pool.max_connections(1).connect_with(options.clone());
+    let (shop, dir) = (shop(one.await.unwrap()), TempDir::new().unwrap());
+    let observer = PgPool::connect_with(options).await.unwrap();
+    let both_listen = async || {
+        let query = "select count(*) = 2 from pg_stat_activity
+             where datname = current_database() and query ilike 'listen %'";
+        sqlx::query_scalar(query)
+            .fetch_one(&observer)
+            .await
+            .unwrap()
+    };
+    work_until(&shop, &dir, both_listen).await;
+    shop.placed(&ada(), "k", &[("MUG", 1)]).await;
 }
