@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use chrono::{DateTime, Utc};
 use tokio::fs;
+use tokio::io::AsyncWriteExt;
 use uuid::Uuid;
 
 use crate::event::Receipt;
@@ -23,7 +24,8 @@ impl MailFolder {
         Ok(MailFolder { dir })
     }
 
-    /// Delivers the confirmation as `<event id>.eml`, whole or not at all.
+    /// Delivers the confirmation as `<event id>.eml`, whole or not at all. When this returns it is
+    /// on disk, for its event will be deleted.
     pub(crate) async fn deliver(
         &self,
         event: Uuid,
@@ -31,12 +33,16 @@ impl MailFolder {
         receipt: &Receipt,
     ) -> io::Result<()> {
         let message = self.dir.join(format!("{event}.eml"));
-        if fs::try_exists(&message).await? {
-            return Ok(());
+        if !fs::try_exists(&message).await? {
+            let draft = self.dir.join(format!("{event}.tmp"));
+            let mut file = fs::File::create(&draft).await?;
+            let text = confirmation(event, at, receipt);
+            file.write_all(text.as_bytes()).await?;
+            file.sync_all().await?;
+            fs::rename(&draft, &message).await?;
         }
-        let draft = self.dir.join(format!("{event}.tmp"));
-        fs::write(&draft, confirmation(event, at, receipt)).await?;
-        fs::rename(&draft, &message).await
+        // Also for who came before, and may have died before this line.
+        fs::File::open(&self.dir).await?.sync_all().await
     }
 }
 
