@@ -1,11 +1,12 @@
 //! One Postgres server and our connections to it.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use contract::Ctx;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{Connection, PgPool, Postgres};
+use sqlx::{Connection, PgConnection, PgPool, Postgres};
 
 use crate::config::{DatabaseConfig, NodeAddr};
 use crate::error::{Error, Result};
@@ -13,6 +14,9 @@ use crate::error::{Error, Result};
 /// A connection that rested longer than this may have died with its server: look before use. A
 /// shorter rest is trusted, which saves a round trip on nearly every request.
 const TRUSTED_REST: Duration = Duration::from_secs(1);
+
+/// Longest wait for a sign of life: a thousand times what it takes.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub(crate) struct Node {
@@ -32,7 +36,7 @@ impl Node {
             .database(&config.name)
             .username(&config.user)
             .password(config.password_file.expose())
-            .application_name(env!("CARGO_PKG_NAME"))
+            .application_name(&application_name(&config.user))
             .options([
                 ("statement_timeout", timeout_ms.as_str()),
                 // Twice a slow commit; longer means somebody is stuck.
@@ -48,9 +52,12 @@ impl Node {
                     if meta.idle_for < TRUSTED_REST {
                         return Ok(true);
                     }
-                    Ok(conn.ping().await.is_ok())
+                    Ok(answers(conn).await)
                 })
             })
+            // sqlx asks too before it takes a connection back, but waits for minutes: until the
+            // kernel gives up on a peer that went without a word.
+            .after_release(|conn, _| Box::pin(async move { Ok(answers(conn).await) }))
             .connect_lazy_with(options);
         Node {
             name: addr.host.clone(),
@@ -82,5 +89,23 @@ impl Node {
             }),
             Ok(Err(error)) => Err(error.into()),
         }
+    }
+}
+
+/// Whether the server is still there. Where not, the connection is dropped, and its place is free.
+async fn answers(conn: &mut PgConnection) -> bool {
+    matches!(
+        tokio::time::timeout(SIGN_OF_LIFE, conn.ping()).await,
+        Ok(Ok(()))
+    )
+}
+
+/// Who asks, as in `pg_stat_activity`: the domain and its process, `orders@shop`.
+fn application_name(user: &str) -> String {
+    let process = std::env::current_exe().ok();
+    let process = process.as_deref().and_then(Path::file_name);
+    match process {
+        Some(process) => format!("{user}@{}", process.display()),
+        None => user.to_owned(),
     }
 }
