@@ -88,7 +88,8 @@ pub fn public(router: Router, config: &LayerConfig) -> Router {
 async fn handle(State(layers): State<Arc<Layers>>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
     let config = &layers.config;
-    let ctx = context::make(request.headers(), config.http.request_timeout);
+    let believed = forwarded::is_believed(&request, &config.http.trusted_proxies);
+    let ctx = context::make(request.headers(), believed, config.http.request_timeout);
     let client = forwarded::client(&request, &config.http.trusted_proxies);
     request.extensions_mut().insert(ctx.clone());
     request.extensions_mut().insert(ClientAddr(client));

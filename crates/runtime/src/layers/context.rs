@@ -7,9 +7,14 @@ use contract::remote::{DEADLINE_HEADER, REQUEST_ID_HEADER, TRACEPARENT_HEADER};
 use http::HeaderMap;
 use uuid::Uuid;
 
-/// The context of a request that must be answered within `budget`, or sooner if its caller says so.
-pub(super) fn make(headers: &HeaderMap, budget: Duration) -> Ctx {
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+/// The context of a request that must be answered within `budget`, or sooner if its caller says so
+/// and is believed. Of others nothing is taken over: they could pass as another request in our logs,
+/// or have us start work that is bound to be given up.
+pub(super) fn make(headers: &HeaderMap, believed: bool, budget: Duration) -> Ctx {
+    let text = |name| {
+        let value = headers.get(name).filter(|_| believed)?;
+        value.to_str().ok()
+    };
     let fresh = Uuid::now_v7();
     let request_id = match text(REQUEST_ID_HEADER) {
         Some(id) if is_plausible_id(id) => id.to_owned(),
@@ -67,7 +72,7 @@ mod tests {
             .iter()
             .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()))
             .collect();
-        make(&headers, Duration::from_secs(10))
+        make(&headers, true, Duration::from_secs(10))
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Who the client is, behind proxies that we trust.
+//! Whom we believe, and who the client is behind them.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::str::FromStr;
@@ -64,19 +64,29 @@ impl From<Network> for String {
     }
 }
 
+/// Whether what a request says of its own past may be believed: its id, its trace, its deadline, where
+/// it was first sent from. Requests made inside this process have no peer, and are ours.
+pub(super) fn is_believed(request: &Request, trusted: &[Network]) -> bool {
+    peer(request).is_none_or(|peer| holds(trusted, peer))
+}
+
+fn peer(request: &Request) -> Option<IpAddr> {
+    let peer = request.extensions().get::<Peer>();
+    peer.map(|peer| peer.0.ip().to_canonical())
+}
+
+fn holds(networks: &[Network], address: IpAddr) -> bool {
+    networks.iter().any(|network| network.contains(address))
+}
+
 /// The last address that no trusted proxy has: those to its left are only what it claims itself.
 /// Requests made inside this process come from loopback.
 pub(super) fn client(request: &Request, trusted: &[Network]) -> IpAddr {
-    let is_trusted = |address| trusted.iter().any(|network| network.contains(address));
-    let peer = request.extensions().get::<Peer>();
-    let peer = peer.map_or(Ipv4Addr::LOCALHOST.into(), |peer| {
-        peer.0.ip().to_canonical()
-    });
-    let mut client = peer;
+    let mut client = peer(request).unwrap_or(Ipv4Addr::LOCALHOST.into());
     let hops = request.headers().get_all("x-forwarded-for").iter().rev();
     let hops = hops.flat_map(|value| value.to_str().unwrap_or_default().rsplit(','));
     for hop in hops {
-        if !is_trusted(client) {
+        if !holds(trusted, client) {
             break;
         }
         match hop.trim().parse() {

@@ -22,6 +22,16 @@ async fn query(Context(ctx): Context) -> String {
     ctx.request_id().to_owned()
 }
 
+/// The trace, and the milliseconds left.
+async fn context(Context(ctx): Context) -> String {
+    let left = ctx.remaining().unwrap_or_default();
+    format!(
+        "{} {}",
+        ctx.traceparent().unwrap_or_default(),
+        left.as_millis()
+    )
+}
+
 async fn echo(body: bytes::Bytes) -> bytes::Bytes {
     body
 }
@@ -29,6 +39,7 @@ async fn echo(body: bytes::Bytes) -> bytes::Bytes {
 fn router(config: &LayerConfig) -> Router {
     let routes = Router::new()
         .route("/query", get(query))
+        .route("/context", get(context))
         .route("/cookie", get(cookie))
         .route("/echo", post(echo))
         .route("/panic", get(async || -> &str { panic!("as asked") }))
@@ -90,6 +101,31 @@ async fn an_answer_tells_its_id_and_its_path() {
     let policy = headers["content-security-policy"].to_str().unwrap();
     assert!(policy.contains("frame-ancestors 'none'"), "{policy}");
     assert_eq!(text(response).await, "r-1");
+}
+
+#[tokio::test]
+async fn only_trusted_proxies_say_which_request_this_is_and_how_long_it_may_take() {
+    let mut config = config();
+    config.http.trusted_proxies = vec!["10.0.0.0/8".parse().unwrap()];
+    let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let traceparent = format!("00-{trace}-00f067aa0ba902b7-01");
+    let headers = [
+        ("x-request-id", "r-1"),
+        ("traceparent", &traceparent),
+        ("x-deadline-ms", "5000"),
+    ];
+    for (peer, believed) in [("10.1.1.1", true), ("192.0.2.1", false)] {
+        let mut request = request(Method::GET, "/context", &headers);
+        let peer = (peer.parse::<std::net::IpAddr>().unwrap(), 1).into();
+        request.extensions_mut().insert(crate::server::Peer(peer));
+        let response = send(&config, request).await;
+        let id = response.headers()["x-request-id"].clone();
+        let told = text(response).await;
+        let (theirs, ms) = told.rsplit_once(' ').unwrap();
+        assert_eq!(id == "r-1", believed, "{id:?}");
+        assert_eq!(theirs.contains(trace), believed, "{told}");
+        assert_eq!(ms.parse::<u64>().unwrap() <= 5000, believed, "{told}");
+    }
 }
 
 #[tokio::test]

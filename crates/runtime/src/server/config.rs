@@ -14,7 +14,8 @@ pub struct HttpConfig {
     pub listen: Listen,
     /// Health and metrics: for the inside alone.
     pub admin: Listen,
-    /// Whose `X-Forwarded-For` is believed: `["10.0.0.0/8"]`.
+    /// Networks of proxies, and of services that call this one: `["10.0.0.0/8"]`. Their
+    /// `X-Forwarded-For`, `X-Request-Id`, `traceparent` and `X-Deadline-Ms` are believed, nobody else's.
     pub trusted_proxies: Vec<Network>,
     /// Browsers come by TLS, which something before us ends: cookies are `Secure`.
     pub behind_tls: bool,
