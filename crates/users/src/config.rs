@@ -19,7 +19,8 @@ pub struct Config {
 pub struct HashingConfig {
     /// Passwords hashed at the same time.
     pub permits: NonZeroUsize,
-    /// Requests that hash or wait for it; one more is told at once to come back.
+    /// Requests that hash or wait for it; one more is told at once to come back. Registrations may
+    /// have half of it, and leave the rest to log-ins.
     pub queue: NonZeroUsize,
     /// Longest wait for a permit.
     #[serde(with = "humantime_serde")]
@@ -30,7 +31,10 @@ pub struct HashingConfig {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LogInConfig {
-    /// For one e-mail address, whether or not it has an account.
+    /// For one e-mail address from one client: who tries from elsewhere does not lock its owner out.
+    /// Whether or not it has an account.
+    pub account_and_client: Rate,
+    /// For one e-mail address from everywhere: bounds guessing from many networks.
     pub account: Rate,
     /// From one client: an IPv4 address or an IPv6 network of 64 bits.
     pub client: Rate,
@@ -69,7 +73,9 @@ impl Default for HashingConfig {
 impl Default for LogInConfig {
     fn default() -> LogInConfig {
         LogInConfig {
-            account: Rate::new(5, 6),
+            account_and_client: Rate::new(5, 6),
+            // Five clients who are locked out of it, and the owner still gets in.
+            account: Rate::new(30, 30),
             // Generous: a classroom shares one address.
             client: Rate::new(600, 600),
         }

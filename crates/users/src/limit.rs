@@ -19,23 +19,27 @@ use crate::config::{LogInConfig, Rate};
 
 #[derive(Debug)]
 pub(crate) struct LogInLimits {
-    accounts: Limit,
     clients: Limit,
+    accounts_and_clients: Limit,
+    accounts: Limit,
 }
 
 impl LogInLimits {
     pub(crate) fn new(config: &LogInConfig) -> LogInLimits {
         LogInLimits {
-            accounts: Limit::new(&config.account),
             clients: Limit::new(&config.client),
+            accounts_and_clients: Limit::new(&config.account_and_client),
+            accounts: Limit::new(&config.account),
         }
     }
 
-    /// Counts an attempt, or refuses it. The client goes first: once it is refused, it can no
-    /// longer use up the attempts of other people's accounts.
+    /// Counts an attempt, or refuses it. What is refused for its client counts no further: nobody
+    /// can use up the attempts of another's account by himself.
     pub(crate) fn attempt(&self, email: &Email, client: IpAddr) -> Result<(), UsersError> {
+        let client = network(client);
         self.clients
-            .attempt(&network(client))
+            .attempt(&client)
+            .and_then(|()| self.accounts_and_clients.attempt(&(email, client)))
             .and_then(|()| self.accounts.attempt(email))
             .map_err(|retry_after| UsersError::TooManyAttempts { retry_after })
     }
@@ -123,7 +127,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn five_at_once_then_one_every_ten_seconds() {
-        let limit = Limit::new(&LogInConfig::default().account);
+        let limit = Limit::new(&LogInConfig::default().account_and_client);
         for _ in 0..5 {
             assert_eq!(limit.attempt(&"ada"), Ok(()));
         }
@@ -133,6 +137,20 @@ mod tests {
         advance(Duration::from_millis(500)).await;
         assert_eq!(limit.attempt(&"ada"), Ok(()));
         assert_eq!(limit.attempt(&"ada"), Err(10));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_locks_out_others_by_himself() {
+        let limits = LogInLimits::new(&LogInConfig::default());
+        let email = "ada@example.test".parse().unwrap();
+        let attempt = |client: [u8; 4]| limits.attempt(&email, client.into());
+        for n in 1..=100 {
+            assert_eq!(attempt([192, 0, 2, 1]).is_ok(), n <= 5, "{n}");
+        }
+        attempt([198, 51, 100, 1]).unwrap();
+        // Of the thirty from everywhere, 24 are left.
+        let many = (1..=100).filter(|n| attempt([203, 0, 113, *n]).is_ok());
+        assert_eq!(many.count(), 24);
     }
 
     #[test]

@@ -21,6 +21,8 @@ const LANES: u32 = 1;
 #[derive(Debug)]
 pub(crate) struct Hasher {
     queue: Semaphore,
+    /// The places in the queue that registrations may have.
+    registering: Semaphore,
     permits: Arc<Semaphore>,
     wait: Duration,
     /// Nobody's: what the password of an unknown account is compared with.
@@ -31,14 +33,16 @@ impl Hasher {
     pub(crate) fn new(config: &HashingConfig) -> Hasher {
         Hasher {
             queue: Semaphore::new(config.queue.get()),
+            registering: Semaphore::new(config.queue.get().div_ceil(2)),
             permits: Arc::new(Semaphore::new(config.permits.get())),
             wait: config.wait,
             decoy: hash(b"nobody").into(),
         }
     }
 
-    /// The password in PHC form, salted anew.
+    /// The password in PHC form, salted anew: for a registration.
     pub(crate) async fn hash(&self, ctx: &Ctx, password: Password) -> Result<String, Fault> {
+        let _place = self.registering.try_acquire().map_err(|_| busy())?;
         self.run(ctx, move || hash(password.expose().as_bytes()))
             .await
     }
@@ -64,7 +68,6 @@ impl Hasher {
         ctx: &Ctx,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Fault> {
-        let busy = || Fault::Unavailable("too many passwords to hash".to_owned());
         let started = Instant::now();
         let _place = self.queue.try_acquire().map_err(|_| busy())?;
         let wait = ctx.remaining()?.min(self.wait);
@@ -82,6 +85,10 @@ impl Hasher {
         ctx.record("users", "hash password", started.elapsed());
         Ok(done)
     }
+}
+
+fn busy() -> Fault {
+    Fault::Unavailable("too many passwords to hash".to_owned())
 }
 
 fn argon2() -> Argon2<'static> {
@@ -157,6 +164,33 @@ mod tests {
         drop(finish);
         slow.await.unwrap().unwrap();
         hasher.run(&ctx(), || ()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn registrations_leave_places_for_log_ins() {
+        let hasher = Hasher::new(&HashingConfig {
+            queue: NonZeroUsize::new(4).unwrap(),
+            wait: Duration::from_secs(30),
+            ..HashingConfig::default()
+        });
+        let ctx = ctx();
+        let password = || Password::try_from("correct horse".to_owned()).unwrap();
+        let permit = hasher.permits.acquire().await.unwrap();
+        let mut waiting: Vec<_> = (0..2)
+            .map(|_| Box::pin(hasher.hash(&ctx, password())))
+            .collect();
+        for registration in &mut waiting {
+            assert!(futures::poll!(registration.as_mut()).is_pending());
+        }
+        let refused = hasher.hash(&ctx, password()).await;
+        assert!(matches!(refused, Err(Fault::Unavailable(_))), "{refused:?}");
+
+        let mut log_in = Box::pin(hasher.verify(&ctx, password(), None));
+        assert!(futures::poll!(log_in.as_mut()).is_pending());
+        drop(permit);
+        let (registered, known) = tokio::join!(futures::future::join_all(waiting), log_in);
+        assert!(registered.into_iter().all(|hash| hash.is_ok()));
+        assert!(!known.unwrap());
     }
 
     #[tokio::test]

@@ -43,7 +43,7 @@ async fn an_unknown_email_costs_the_same(pool: PgPool) {
 async fn refuses_the_sixth_attempt(pool: PgPool) {
     let mut config = Config::default();
     // So slow a refill that no slow machine lets a seventh through.
-    config.log_in.account.per_minute = std::num::NonZeroU32::MIN;
+    config.log_in.account_and_client.per_minute = std::num::NonZeroU32::MIN;
     let world = World::configured(pool, &config);
     world.register("ada@example.test").await.unwrap();
     for _ in 0..5 {
