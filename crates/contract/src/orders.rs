@@ -25,6 +25,16 @@ pub trait Orders: Send + Sync {
         quantity: Quantity,
     ) -> Result<Cart, OrdersError>;
 
+    /// Adds to what is there already, at most up to the largest [`Quantity`]. Not to be repeated:
+    /// each time counts.
+    async fn add_cart_item(
+        &self,
+        ctx: &Ctx,
+        user: UserId,
+        sku: &Sku,
+        quantity: Quantity,
+    ) -> Result<Cart, OrdersError>;
+
     async fn remove_cart_item(
         &self,
         ctx: &Ctx,

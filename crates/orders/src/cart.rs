@@ -52,9 +52,7 @@ impl Service {
         sku: &Sku,
         quantity: Quantity,
     ) -> Result<(), OrdersError> {
-        if self.inventory.product(ctx, sku).await?.is_none() {
-            return Err(OrdersError::NoSuchProduct(sku.clone()));
-        }
+        self.sells(ctx, sku).await?;
         let mut tx = self
             .db
             .shard(user.bucket())
@@ -64,6 +62,33 @@ impl Service {
             return Err(OrdersError::CartFull);
         }
         Ok(tx.commit().await?)
+    }
+
+    pub(crate) async fn add_to_cart(
+        &self,
+        ctx: &Ctx,
+        user: UserId,
+        sku: &Sku,
+        quantity: Quantity,
+    ) -> Result<(), OrdersError> {
+        self.sells(ctx, sku).await?;
+        let mut tx = self
+            .db
+            .shard(user.bucket())
+            .write(ctx, "add_cart_item")
+            .await?;
+        if !store::cart::add(&mut tx, user, sku, quantity).await? {
+            return Err(OrdersError::CartFull);
+        }
+        Ok(tx.commit().await?)
+    }
+
+    async fn sells(&self, ctx: &Ctx, sku: &Sku) -> Result<(), OrdersError> {
+        let product = self.inventory.product(ctx, sku).await?;
+        match product {
+            Some(_) => Ok(()),
+            None => Err(OrdersError::NoSuchProduct(sku.clone())),
+        }
     }
 
     pub(crate) async fn take_out_of_cart(

@@ -232,6 +232,10 @@ pub fn internal(orders: Arc<dyn Orders>) -> Router {
         o.put_cart_item(&ctx, call.user, &call.sku, call.quantity)
             .await
     });
+    let r = rpc::serve(r, o(), |o, ctx, call: calls::AddCartItem| async move {
+        o.add_cart_item(&ctx, call.user, &call.sku, call.quantity)
+            .await
+    });
     let r = rpc::serve(r, o(), |o, ctx, call: calls::RemoveCartItem| async move {
         o.remove_cart_item(&ctx, call.user, &call.sku).await
     });

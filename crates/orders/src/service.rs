@@ -51,6 +51,17 @@ impl Orders for Service {
         self.priced_cart(ctx, user).await
     }
 
+    async fn add_cart_item(
+        &self,
+        ctx: &Ctx,
+        user: UserId,
+        sku: &Sku,
+        quantity: Quantity,
+    ) -> Result<Cart, OrdersError> {
+        self.add_to_cart(ctx, user, sku, quantity).await?;
+        self.priced_cart(ctx, user).await
+    }
+
     async fn remove_cart_item(
         &self,
         ctx: &Ctx,

@@ -3,6 +3,7 @@
 use askama::Template;
 use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
+use contract::ids::Malformed;
 use contract::inventory::Quantity;
 use contract::orders::{Cart, CartItem};
 use contract::{OrdersError, Problem, Sku};
@@ -63,30 +64,18 @@ pub(crate) async fn change(
     let ctx = &customer.visit.ctx;
     let user = customer.user_id();
     let orders = &storefront.orders;
-    let quantity = quantity.unwrap_or(1);
-    let wanted = match action {
-        Action::Remove => 0,
-        Action::Set => quantity,
-        Action::Add => {
-            let cart = orders.cart(ctx, user).await?;
-            let there = cart.items.iter().find(|item| item.sku == sku);
-            let there = there.map_or(0, |item| item.quantity.get());
-            quantity.saturating_add(i64::from(there)).min(MOST)
-        }
+    let typed = quantity.unwrap_or(1);
+    let quantity = || {
+        let invalid = |error: Malformed| Problem::invalid("quantity", error.to_string());
+        Quantity::try_from(typed).map_err(|error| Failure::from(invalid(error)))
     };
-    match wanted {
-        0 => orders.remove_cart_item(ctx, user, &sku).await?,
-        wanted => {
-            let wanted = Quantity::try_from(wanted)
-                .map_err(|error| Problem::invalid("quantity", error.to_string()))?;
-            orders.put_cart_item(ctx, user, &sku, wanted).await?
-        }
+    match action {
+        Action::Add => orders.add_cart_item(ctx, user, &sku, quantity()?).await?,
+        Action::Set if typed != 0 => orders.put_cart_item(ctx, user, &sku, quantity()?).await?,
+        Action::Set | Action::Remove => orders.remove_cart_item(ctx, user, &sku).await?,
     };
     Ok(Redirect::to("/cart").into_response())
 }
-
-/// The largest [`Quantity`]: adding to a full line leaves it full.
-const MOST: i64 = 99;
 
 /// The cart as the answer to a checkout that could not be: what has to change, and the means to.
 pub(crate) async fn show_refusal(

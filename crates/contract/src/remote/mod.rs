@@ -89,6 +89,7 @@ pub mod calls {
 
         call!("/internal/orders/cart", GetCart { user: UserId } -> Cart);
         call!("/internal/orders/put_cart_item", PutCartItem { user: UserId, sku: Sku, quantity: Quantity } -> Cart);
+        call!("/internal/orders/add_cart_item", AddCartItem { user: UserId, sku: Sku, quantity: Quantity } -> Cart);
         call!("/internal/orders/remove_cart_item", RemoveCartItem { user: UserId, sku: Sku } -> Cart);
         call!("/internal/orders/place_order", PlaceOrder { buyer: Buyer, key: IdempotencyKey, new: NewOrder } -> Placement);
         call!("/internal/orders/orders", ListOrders { user: UserId, page: PageQuery } -> Page<Order>);

@@ -1,6 +1,6 @@
 use super::calls::orders::{
-    AllOrders, CancelOrder, GetCart, GetOrder, GetSalesReport, ListOrders, PlaceOrder, PutCartItem,
-    RemoveCartItem,
+    AddCartItem, AllOrders, CancelOrder, GetCart, GetOrder, GetSalesReport, ListOrders, PlaceOrder,
+    PutCartItem, RemoveCartItem,
 };
 use super::{Remote, Transport};
 use crate::context::Ctx;
@@ -38,6 +38,25 @@ impl<S: Transport> Orders for HttpOrders<S> {
             .call(
                 ctx,
                 PutCartItem {
+                    user,
+                    sku: sku.clone(),
+                    quantity,
+                },
+            )
+            .await
+    }
+
+    async fn add_cart_item(
+        &self,
+        ctx: &Ctx,
+        user: UserId,
+        sku: &Sku,
+        quantity: Quantity,
+    ) -> Result<Cart, OrdersError> {
+        self.0
+            .call(
+                ctx,
+                AddCartItem {
                     user,
                     sku: sku.clone(),
                     quantity,

@@ -50,6 +50,33 @@ pub(crate) async fn put(
     Ok(done.rows_affected() == 1)
 }
 
+/// As [`put`], but on top of what is there; a line that is full (99) stays so.
+pub(crate) async fn add(
+    conn: &mut PgConnection,
+    user: UserId,
+    sku: &Sku,
+    quantity: Quantity,
+) -> db::Result<bool> {
+    let done = sqlx::query!(
+        "with items as (
+             select sku from orders.cart_items where bucket = $1 and user_id = $2
+         )
+         insert into orders.cart_items as item (bucket, user_id, sku, quantity)
+         select $1, $2, $3, $4
+         where $3 in (select sku from items) or (select count(*) from items) < $5
+         on conflict (bucket, user_id, sku) do update
+         set quantity = least(item.quantity + excluded.quantity, 99)",
+        i16::from(user.bucket()),
+        user.0,
+        sku.as_str(),
+        quantity.get(),
+        MAX_ITEMS,
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
 /// Takes these products out, whatever their quantity.
 pub(crate) async fn remove(conn: &mut PgConnection, user: UserId, skus: &[&str]) -> db::Result<()> {
     sqlx::query!(

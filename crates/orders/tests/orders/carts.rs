@@ -1,6 +1,7 @@
 use contract::inventory::Quantity;
 use contract::orders::Cart;
 use contract::{Orders, OrdersError, UserId};
+use futures::future::join_all;
 use serde_json::json;
 use sqlx::PgPool;
 
@@ -43,6 +44,29 @@ async fn a_cart_shows_todays_prices_and_stock(pool: PgPool) {
             .unwrap();
         assert_eq!((cart.items.len(), cart.total_cents), (1, 500));
     }
+}
+
+#[sqlx::test]
+async fn no_addition_is_lost_until_the_line_is_full(pool: PgPool) {
+    let (shop, user) = (shop(pool), UserId::new());
+    let (ctx, mug) = (ctx(), "MUG".parse().unwrap());
+    let ten = Quantity::try_from(10).unwrap();
+    let adds = (0..9).map(|_| shop.orders.add_cart_item(&ctx, user, &mug, ten));
+    for added in join_all(adds).await {
+        added.unwrap();
+    }
+    let quantity = async || {
+        let cart = shop.orders.cart(&ctx, user).await.unwrap();
+        cart.items[0].quantity.get()
+    };
+    assert_eq!(quantity().await, 90);
+    for _ in 0..2 {
+        let full = shop.orders.add_cart_item(&ctx, user, &mug, ten).await;
+        assert_eq!(full.unwrap().items[0].quantity.get(), 99);
+    }
+    let unicorn = "UNICORN".parse().unwrap();
+    let refused = shop.orders.add_cart_item(&ctx, user, &unicorn, ten).await;
+    assert!(matches!(refused, Err(OrdersError::NoSuchProduct(_))));
 }
 
 #[sqlx::test]

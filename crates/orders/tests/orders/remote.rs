@@ -38,6 +38,8 @@ async fn story(orders: &dyn Orders, shop: &Shop) -> Vec<Value> {
     let mut told = vec![
         said(orders.put_cart_item(ctx, user, &sku("MUG"), two).await),
         said(orders.put_cart_item(ctx, user, &sku("UNICORN"), two).await),
+        said(orders.add_cart_item(ctx, user, &sku("MUG"), two).await),
+        said(orders.add_cart_item(ctx, user, &sku("UNICORN"), two).await),
         said(orders.cart(ctx, user).await),
         said(orders.remove_cart_item(ctx, user, &sku("MUG")).await),
         place("k", &[("MUG", 2), ("POT", 1)]).await,

@@ -41,6 +41,20 @@ impl Orders for World {
         Ok(self.cart_of(user))
     }
 
+    async fn add_cart_item(
+        &self,
+        ctx: &Ctx,
+        user: UserId,
+        sku: &Sku,
+        quantity: Quantity,
+    ) -> Result<Cart, OrdersError> {
+        let there = self.cart_of(user).items.into_iter();
+        let there = there.filter(|item| item.sku == *sku);
+        let sum = there.map(|item| item.quantity.get()).sum::<i32>() + quantity.get();
+        let sum = Quantity::try_from(i64::from(sum.min(99))).unwrap();
+        self.put_cart_item(ctx, user, sku, sum).await
+    }
+
     async fn remove_cart_item(
         &self,
         ctx: &Ctx,
