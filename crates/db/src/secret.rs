@@ -31,7 +31,14 @@ impl<'de> Deserialize<'de> for Secret {
             ))
         })?;
         let value = text.strip_suffix('\n').unwrap_or(&text);
-        let value = value.strip_suffix('\r').unwrap_or(value).into();
+        let value = value.strip_suffix('\r').unwrap_or(value);
+        if value.is_empty() {
+            let file = file.display();
+            return Err(D::Error::custom(format!(
+                "expected a file with a secret, got {file}: it is empty"
+            )));
+        }
+        let value = value.into();
         Ok(Secret { file, value })
     }
 }
@@ -64,6 +71,18 @@ mod tests {
         assert_eq!(secret.expose(), "horse");
         let shown = format!("{secret:?} {}", serde_json::to_string(&secret).unwrap());
         assert!(!shown.contains("horse"), "{shown}");
+    }
+
+    #[test]
+    fn a_file_without_a_secret_is_named() {
+        for text in ["", "\n", "\r\n"] {
+            let mut file = tempfile::NamedTempFile::new().unwrap();
+            file.write_all(text.as_bytes()).unwrap();
+            let error = serde_json::from_value::<Secret>(json!(file.path())).unwrap_err();
+            let file = file.path().display();
+            let expected = format!("expected a file with a secret, got {file}: it is empty");
+            assert_eq!(error.to_string(), expected);
+        }
     }
 
     #[test]
