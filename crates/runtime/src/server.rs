@@ -52,6 +52,9 @@ pub async fn serve(
     config: &HttpConfig,
     drain: CancellationToken,
 ) {
+    if let Err(error) = connection::bound_unsent(&listener) {
+        tracing::warn!(%error, "slow readers may be cut early");
+    }
     let mut http = auto::Builder::new(TokioExecutor::new());
     // hyper reads no head larger than its buffer. Time-outs are the connection's: hyper's one for
     // heads would also cut idle connections, and does not yet run while HTTP/2 is being told apart.

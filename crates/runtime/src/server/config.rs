@@ -28,6 +28,9 @@ pub struct HttpConfig {
     /// For all of a request's body: those who drip are cut.
     #[serde(with = "humantime_serde")]
     pub body_timeout: Duration,
+    /// For the client to take 16 KiB of what waits for it: those who read slower are cut.
+    #[serde(with = "humantime_serde")]
+    pub send_timeout: Duration,
     /// A connection on which nothing went to and fro for so long is closed.
     #[serde(with = "humantime_serde")]
     pub idle_timeout: Duration,
@@ -47,6 +50,8 @@ impl Default for HttpConfig {
             head_timeout: Duration::from_secs(5),
             // 1 MiB at 2 Mbit/s takes 4 s.
             body_timeout: Duration::from_secs(5),
+            // 6.5 kbit/s: less than any modem of the last 30 years.
+            send_timeout: Duration::from_secs(20),
             // Longer than a balancer keeps connections that it does not use.
             idle_timeout: Duration::from_secs(75),
             // At up to 50 KB each they fit a small box.

@@ -5,8 +5,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::HttpConfig;
@@ -19,9 +20,12 @@ pub(super) struct Connection {
     framing: Framing,
     refused: bool,
     head_timeout: Duration,
+    send_timeout: Duration,
     idle_timeout: Duration,
     /// Since when a head is awaited that must not be late.
     head_since: Option<Instant>,
+    /// Since when the client is to take something before we can send more.
+    full_since: Option<Instant>,
     /// When something last went to and fro, heads that drip in excepted.
     last_active: Instant,
     /// Rings no later than the deadline, then is set anew: moving it with each request would cost more.
@@ -36,8 +40,10 @@ impl Connection {
             framing: Framing::default(),
             refused: false,
             head_timeout: config.head_timeout,
+            send_timeout: config.send_timeout,
             idle_timeout: config.idle_timeout,
             head_since: Some(now),
+            full_since: None,
             last_active: now,
             timer: Box::pin(sleep_until(now + config.head_timeout)),
         }
@@ -61,10 +67,10 @@ impl Connection {
 
     /// Ready when the other side has had its time.
     fn poll_timeout(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
-        let deadline = match self.head_since {
-            Some(since) => since + self.head_timeout,
-            None => self.last_active + self.idle_timeout,
-        };
+        let head = self.head_since.map(|since| since + self.head_timeout);
+        let sent = self.full_since.map(|since| since + self.send_timeout);
+        let deadline = head.into_iter().chain(sent).min();
+        let deadline = deadline.unwrap_or(self.last_active + self.idle_timeout);
         if self.timer.deadline() > deadline {
             self.timer.as_mut().reset(deadline);
         }
@@ -76,18 +82,33 @@ impl Connection {
         Poll::Ready(io::ErrorKind::TimedOut.into())
     }
 
-    /// Whoever does not read what we send holds the connection no longer than whoever says nothing.
+    /// Whoever takes too little of what we send is cut. Bytes need no counting: a full connection can
+    /// be written to again only once [`MIN_TAKEN`] of them have left.
     fn note_sent(
         &mut self,
         written: Poll<io::Result<usize>>,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
+        let now = Instant::now();
         if written.is_ready() {
-            self.last_active = Instant::now();
+            self.full_since = None;
+            self.last_active = now;
             return written;
         }
+        self.full_since.get_or_insert(now);
         self.poll_timeout(cx).map(Err)
     }
+}
+
+/// A client that takes less than this within the send time-out is cut.
+const MIN_TAKEN: u32 = 16 << 10;
+
+/// Makes the kernel hold little that is not sent yet, on all connections that are accepted here.
+/// Otherwise it takes megabytes, and asks for more only when a third of them has left: that would
+/// look like a stall where a client is merely slow, and cost the memory besides.
+pub(super) fn bound_unsent(listener: &TcpListener) -> io::Result<()> {
+    // Linux wakes writers when less than half of this is left.
+    SockRef::from(listener).set_tcp_notsent_lowat(2 * MIN_TAKEN)
 }
 
 /// No part of any message, yet the end of a head, so that hyper looks at it at once.

@@ -79,11 +79,23 @@ async fn read_until(stream: &mut TcpStream, end: &str) -> String {
     answer
 }
 
+/// A client that has room for little and asks for much, of which the head has come.
+async fn ask_for_much(server: &Running) -> TcpStream {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(64 << 10).unwrap();
+    let mut stream = socket.connect(server.addr).await.unwrap();
+    let request = b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n";
+    stream.write_all(request).await.unwrap();
+    read_until(&mut stream, "\r\n\r\n").await;
+    stream
+}
+
 /// Small time-outs, so that tests can wait for them.
 fn impatient() -> HttpConfig {
     HttpConfig {
         head_timeout: Duration::from_millis(200),
         body_timeout: Duration::from_millis(200),
+        send_timeout: Duration::from_millis(500),
         idle_timeout: Duration::from_millis(1500),
         ..HttpConfig::default()
     }
@@ -228,12 +240,45 @@ async fn a_connection_may_rest_between_requests_but_not_for_ever() {
 #[tokio::test]
 async fn a_client_that_reads_nothing_is_cut() {
     let server = start(impatient()).await;
-    let mut stream = server.connect().await;
-    let request = b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n";
-    stream.write_all(request).await.unwrap();
+    let _stream = ask_for_much(&server).await;
     server.drain.cancel();
     // The server ends only after its last connection.
     server.server.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_client_that_reads_in_drips_is_cut() {
+    // It does something now and then: it is never idle.
+    let server = start(HttpConfig {
+        send_timeout: Duration::from_millis(500),
+        ..HttpConfig::default()
+    })
+    .await;
+    let mut stream = ask_for_much(&server).await;
+    server.drain.cancel();
+    // 10 KB/s, where 32 are asked for. What is in its own buffer it may go on reading.
+    let drips = tokio::spawn(async move {
+        let mut drop = [0; 512];
+        while stream.read(&mut drop).await.is_ok_and(|n| n > 0) {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    });
+    // The server ends only after its last connection.
+    let ended = tokio::time::timeout(Duration::from_secs(10), server.server).await;
+    ended.expect("the client is cut").unwrap();
+    drips.abort();
+}
+
+#[tokio::test]
+async fn a_client_that_reads_slowly_gets_it_all() {
+    let server = start(impatient()).await;
+    let mut stream = ask_for_much(&server).await;
+    let (mut left, mut part) = (16 << 20, vec![0; 256 << 10]);
+    // 10 MB/s; for longer than either time-out.
+    while left > 0 {
+        left -= stream.read(&mut part).await.unwrap().min(left);
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }
 
 #[tokio::test]
