@@ -63,7 +63,7 @@ enum Command {
     Prepare,
     /// Formatting, lints, tests, every stage up and checked, in a browser, too.
     Test {
-        /// All drills and proofs, too.
+        /// Prove every breaker, too.
         #[arg(long)]
         full: bool,
     },

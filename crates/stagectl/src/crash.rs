@@ -7,6 +7,7 @@ use anyhow::ensure;
 use crate::audit::{self, Books};
 use crate::compose::Compose;
 use crate::console;
+use crate::docker;
 use crate::k6::LoadTest;
 use crate::promises::Promises;
 use crate::stage::Stage;
@@ -34,10 +35,8 @@ pub(crate) async fn kill_boxes(
             wait_for_orders(compose).await?;
             let container = compose.container(service).await?;
             console::step(&format!("killing {service}"));
-            compose
-                .docker(&["kill", "--signal", "KILL", &container.id])
-                .await?;
-            compose.docker(&["start", &container.id]).await?;
+            docker::ask(&["kill", "--signal", "KILL", &container.id]).await?;
+            docker::ask(&["start", &container.id]).await?;
             up::wait_until_it_serves(compose, stage).await?;
             console::step(&format!("{service} is back"));
         }

@@ -8,7 +8,7 @@ use crate::stage::Stage;
 pub(crate) async fn run(compose: &Compose, volumes: bool) -> anyhow::Result<bool> {
     let containers = compose.containers().await?;
     let running = Compose::stage_of(&containers);
-    if running.is_none() && !volumes {
+    if running.is_none() && !(volumes && compose.is_there().await?) {
         console::say("nothing is running");
         return Ok(true);
     }

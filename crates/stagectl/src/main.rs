@@ -8,12 +8,16 @@
 
 mod audit;
 mod breaker;
+mod cap;
 mod check;
 mod cli;
 mod compose;
 mod console;
+mod container;
 mod crash;
+mod docker;
 mod down;
+mod images;
 mod k6;
 mod ports;
 mod prometheus;

@@ -18,14 +18,25 @@ impl Ports {
         })
     }
 
-    /// Others, for stages beside those that a user may be running.
-    pub(crate) fn aside(self) -> Ports {
-        let aside = |port: u16| port.wrapping_add(10_000);
-        Ports {
-            front: aside(self.front),
-            control: aside(self.control),
-            prometheus: aside(self.prometheus),
-        }
+    /// Others that are free, for stages beside those that somebody may be running: 10,000 further up,
+    /// or a thousand more. All below those that systems give to outgoing connections.
+    pub(crate) fn aside(self) -> anyhow::Result<Ports> {
+        let aside = (10..20).filter_map(|thousands| self.further(thousands * 1_000));
+        let mut free = aside.filter(|ports| ports.each().into_iter().all(is_free));
+        free.next()
+            .with_context(|| format!("no free ports beside {self:?}"))
+    }
+
+    fn further(self, by: u16) -> Option<Ports> {
+        Some(Ports {
+            front: self.front.checked_add(by)?,
+            control: self.control.checked_add(by)?,
+            prometheus: self.prometheus.checked_add(by)?,
+        })
+    }
+
+    fn each(self) -> [u16; 3] {
+        [self.front, self.control, self.prometheus]
     }
 
     /// As compose files read them.
@@ -38,10 +49,42 @@ impl Ports {
     }
 }
 
+/// `TEST_DB_PORT`, else a free one from 5434 on.
+pub(crate) fn for_database() -> anyhow::Result<u16> {
+    if std::env::var_os("TEST_DB_PORT").is_some() {
+        return port("TEST_DB_PORT", 5434);
+    }
+    let free = (5434..5454).find(|port| is_free(*port));
+    free.context("TEST_DB_PORT: no port is free from 5434 to 5453")
+}
+
+fn is_free(port: u16) -> bool {
+    std::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, port)).is_ok()
+}
+
 fn port(variable: &str, default: u16) -> anyhow::Result<u16> {
     let Ok(text) = std::env::var(variable) else {
         return Ok(default);
     };
     let port = text.parse().ok().filter(|port| *port > 0);
     port.with_context(|| format!("{variable}: expected a port from 1 to 65535, got {text:?}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ports_aside_are_never_those_that_are_taken() {
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = taken.local_addr().expect("an address").port();
+        let ports = Ports {
+            front: port - 10_000,
+            control: 21_001,
+            prometheus: 21_002,
+        };
+        let aside = ports.aside().expect("free ports");
+        assert_ne!(aside.front, port);
+        assert_eq!(aside.front - ports.front, aside.control - ports.control);
+    }
 }

@@ -17,6 +17,11 @@ impl Stage {
         self.0
     }
 
+    /// Its compose file's name without `.yml`.
+    pub(crate) fn file(self) -> String {
+        format!("stage{}", self.0)
+    }
+
     pub(crate) fn title(self) -> &'static str {
         match self.0 {
             1 => "one box",

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::compose::Compose;
 use crate::console;
+use crate::docker;
 
 #[derive(Debug, Serialize)]
 struct BoxStatus {
@@ -33,7 +34,7 @@ pub(crate) async fn run(compose: &Compose, as_json: bool) -> anyhow::Result<bool
         .filter(|c| c.state == "running")
         .map(|c| c.id.as_str())
         .collect();
-    let figures = figures(compose, &ids).await?;
+    let figures = figures(&ids).await?;
     let boxes: Vec<BoxStatus> = containers
         .iter()
         .map(|container| {
@@ -63,10 +64,7 @@ pub(crate) async fn run(compose: &Compose, as_json: bool) -> anyhow::Result<bool
 }
 
 /// CPU and memory by container name.
-async fn figures(
-    compose: &Compose,
-    ids: &[&str],
-) -> anyhow::Result<HashMap<String, (String, String)>> {
+async fn figures(ids: &[&str]) -> anyhow::Result<HashMap<String, (String, String)>> {
     #[derive(Deserialize)]
     struct Row {
         #[serde(rename = "Name")]
@@ -81,7 +79,7 @@ async fn figures(
     }
     let mut args = vec!["stats", "--no-stream", "--format", "{{json .}}"];
     args.extend(ids);
-    let rows = compose.docker(&args).await?;
+    let rows = docker::ask(&args).await?;
     let rows = rows
         .lines()
         .filter_map(|row| serde_json::from_str::<Row>(row).ok());

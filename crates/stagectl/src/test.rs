@@ -10,28 +10,31 @@ use std::time::{Duration, Instant};
 use anyhow::ensure;
 use tokio::process::Command;
 
-use crate::compose::{Compose, finish};
+use crate::compose::Compose;
+use crate::docker::{self, finish};
 use crate::k6::LoadTest;
+use crate::sql::{self, TestDatabase};
 use crate::stage::Stage;
-use crate::{check, console, crash, promises, sql, up};
+use crate::{breaker, check, console, crash, images, promises, up};
 
-/// No single step takes longer: the first build of all images.
+/// No single step takes longer: the first compilation of everything.
 const STEP: Duration = Duration::from_secs(3000);
 /// A second start, images built, must serve within this.
 const SECOND_START: Duration = Duration::from_secs(20);
 
-pub(crate) async fn run(compose: &Compose, _full: bool) -> anyhow::Result<bool> {
+pub(crate) async fn run(compose: &Compose, full: bool) -> anyhow::Result<bool> {
     let started = Instant::now();
-    let stages = compose.aside();
+    let stages = compose.aside()?;
     // Left by a test that was killed.
     clear(&stages).await?;
+    let database = TestDatabase::of(compose)?;
     let result = tokio::select! {
-        result = everything(compose, &stages) => result,
+        result = everything(compose, &stages, &database, full) => result,
         _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("interrupted")),
     };
-    clear(&stages).await?;
-    sql::stop_database(compose).await?;
-    result?;
+    // All of it, whatever happened; what went wrong first is what people need to know.
+    let (cleared, stopped) = (clear(&stages).await, database.stop().await);
+    result.and(cleared).and(stopped)?;
     console::say(&format!(
         "all of it holds, after {} s",
         started.elapsed().as_secs()
@@ -39,12 +42,17 @@ pub(crate) async fn run(compose: &Compose, _full: bool) -> anyhow::Result<bool> 
     Ok(true)
 }
 
-async fn everything(compose: &Compose, stages: &Compose) -> anyhow::Result<()> {
+async fn everything(
+    compose: &Compose,
+    stages: &Compose,
+    database: &TestDatabase,
+    full: bool,
+) -> anyhow::Result<()> {
     let root = compose.root();
     cargo(root, &["fmt", "--all", "--check"], &[]).await?;
 
-    let database = sql::start_database(compose).await?;
-    sql::check_queries(compose, &database).await?;
+    database.start().await?;
+    sql::check_queries(root, database).await?;
     let offline = [("SQLX_OFFLINE", "true")];
     cargo(
         root,
@@ -61,11 +69,8 @@ async fn everything(compose: &Compose, stages: &Compose) -> anyhow::Result<()> {
         &offline,
     )
     .await?;
-    let database = format!("{database}/postgres");
-    let database = [
-        ("SQLX_OFFLINE", "true"),
-        ("DATABASE_URL", database.as_str()),
-    ];
+    let url = database.url("postgres");
+    let database = [("SQLX_OFFLINE", "true"), ("DATABASE_URL", url.as_str())];
     cargo(
         root,
         &["test", "--workspace", "--locked", "--quiet"],
@@ -73,13 +78,16 @@ async fn everything(compose: &Compose, stages: &Compose) -> anyhow::Result<()> {
     )
     .await?;
 
-    console::step("building the images");
     for stage in Stage::ALL {
-        stages.run(stage, &["build"], STEP).await?;
+        images::ensure(stages, &stage.file(), false).await?;
     }
     triggers(compose).await?;
     stage_1(stages).await?;
-    stage_2(stages).await
+    stage_2(stages).await?;
+    if full {
+        proofs(stages).await?;
+    }
+    Ok(())
 }
 
 async fn stage_1(stages: &Compose) -> anyhow::Result<()> {
@@ -102,6 +110,21 @@ async fn stage_2(stages: &Compose) -> anyhow::Result<()> {
     let [_, two] = Stage::ALL;
     up::bring_up(stages, two, false).await?;
     promises(stages, two).await
+}
+
+/// Every breaker there is, on the stage it breaks and on the next.
+async fn proofs(stages: &Compose) -> anyhow::Result<()> {
+    for breaker in Stage::ALL
+        .into_iter()
+        .filter(|stage| stage.next().is_some())
+    {
+        ensure!(
+            breaker::prove(stages, breaker, false).await?,
+            "breaker {} proves nothing",
+            breaker.number()
+        );
+    }
+    Ok(())
 }
 
 async fn promises(stages: &Compose, stage: Stage) -> anyhow::Result<()> {
@@ -137,7 +160,7 @@ async fn triggers(compose: &Compose) -> anyhow::Result<()> {
         "-euc",
         script,
     ];
-    compose.stream(&run, Duration::from_secs(120)).await
+    docker::stream(&run, Duration::from_secs(120)).await
 }
 
 async fn smoke(stages: &Compose, stage: Stage) -> anyhow::Result<()> {
@@ -172,11 +195,17 @@ async fn browser(stages: &Compose) -> anyhow::Result<()> {
     .await
 }
 
+/// Leaves nothing; an error is the first of what went wrong, when all was tried.
 async fn clear(stages: &Compose) -> anyhow::Result<()> {
-    for stage in Stage::ALL {
-        stages.down(stage, true).await?;
+    let mut cleared = promises::forget(&promises::folder(stages));
+    if !stages.is_there().await? {
+        return cleared;
     }
-    promises::forget(&promises::folder(stages))
+    console::step("removing the stages of the test");
+    for stage in Stage::ALL {
+        cleared = cleared.and(stages.down(stage, true).await);
+    }
+    cleared
 }
 
 pub(crate) async fn cargo(root: &Path, args: &[&str], env: &[(&str, &str)]) -> anyhow::Result<()> {

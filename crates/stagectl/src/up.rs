@@ -9,10 +9,9 @@ use serde_json::json;
 
 use crate::compose::Compose;
 use crate::console::{self, Progress};
+use crate::images;
 use crate::stage::Stage;
 
-/// The first build compiles everything: about 10 minutes on two cores.
-const BUILD: Duration = Duration::from_secs(3600);
 /// Nothing new to be heard from the shop for this long: it hangs. Longer than any one step of
 /// filling the database takes at the default cap.
 const SILENCE: Duration = Duration::from_secs(120);
@@ -60,12 +59,7 @@ pub(crate) async fn bring_up(
     stage: Stage,
     build: bool,
 ) -> anyhow::Result<Duration> {
-    if build || !compose.has_images(stage).await? {
-        console::step(&format!(
-            "building the images of {stage} (the first time takes about 10 minutes)"
-        ));
-        compose.run(stage, &["build"], BUILD).await?;
-    }
+    images::ensure(compose, &stage.file(), build).await?;
     let started = Instant::now();
     let containers = compose.containers().await?;
     if let Some(other) = Compose::stage_of(&containers).filter(|other| *other != stage) {
@@ -74,7 +68,9 @@ pub(crate) async fn bring_up(
     }
     console::step(&format!("starting {stage}"));
     let up = ["up", "--detach", "--remove-orphans"];
-    compose.run(stage, &up, Duration::from_secs(300)).await?;
+    compose
+        .run(&stage.file(), &up, Duration::from_secs(300))
+        .await?;
     wait_until_it_serves(compose, stage).await?;
     let took = started.elapsed();
     console::say(&format!("{stage} serves after {:.1} s", took.as_secs_f64()));
@@ -148,7 +144,7 @@ async fn tell_why(compose: &Compose, stage: Stage) -> anyhow::Result<()> {
     }
     compose
         .run(
-            stage,
+            &stage.file(),
             &["logs", "--tail", "20", "--no-color"],
             Duration::from_secs(30),
         )

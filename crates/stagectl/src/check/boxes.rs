@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::Report;
 use crate::compose::Compose;
+use crate::docker;
 use crate::stage::Stage;
 
 /// Looks at one inspected container: what was seen, or why it is not as promised.
@@ -66,7 +67,7 @@ async fn inspect(compose: &Compose) -> anyhow::Result<Vec<Value>> {
     let containers = compose.containers().await?;
     let mut args = vec!["inspect"];
     args.extend(containers.iter().map(|c| c.id.as_str()));
-    serde_json::from_str(&compose.docker(&args).await?).context("docker inspect")
+    serde_json::from_str(&docker::ask(&args).await?).context("docker inspect")
 }
 
 fn capped(one: &Value) -> anyhow::Result<String> {

@@ -1,0 +1,115 @@
+//! The project's containers: which there are, and which stage they are of.
+
+use std::process::Output;
+use std::time::Duration;
+
+use anyhow::Context;
+use serde::Deserialize;
+use tokio::process::Command;
+
+use crate::compose::Compose;
+use crate::docker;
+use crate::stage::Stage;
+
+/// A container of the project.
+#[derive(Debug, Clone)]
+pub(crate) struct Container {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) service: String,
+    /// `running`, `restarting`, `exited` ..
+    pub(crate) state: String,
+    /// As `docker ps` tells: `Up 3 minutes (healthy)`.
+    pub(crate) status: String,
+    /// Part of the system that is measured; Prometheus and the control room stand outside it.
+    pub(crate) is_box: bool,
+    config_files: String,
+}
+
+impl Compose {
+    /// The project's containers, also those that are not running, by service.
+    pub(crate) async fn containers(&self) -> anyhow::Result<Vec<Container>> {
+        #[derive(Deserialize)]
+        struct Row {
+            id: String,
+            name: String,
+            state: String,
+            status: String,
+            service: String,
+            is_box: String,
+            files: String,
+        }
+        // Labels are asked for one by one: as one list they cannot be told apart.
+        let format = concat!(
+            r#"{"id":{{json .ID}},"name":{{json .Names}},"state":{{json .State}},"status":{{json .Status}},"#,
+            r#""service":{{json (.Label "com.docker.compose.service")}},"#,
+            r#""is_box":{{json (.Label "stagecraft.box")}},"#,
+            r#""files":{{json (.Label "com.docker.compose.project.config_files")}}}"#
+        );
+        let filter = format!("label=com.docker.compose.project={}", self.project());
+        let rows = docker::ask(&[
+            "ps",
+            "--all",
+            "--no-trunc",
+            "--filter",
+            &filter,
+            "--format",
+            format,
+        ])
+        .await?;
+        let mut containers = Vec::new();
+        for row in rows.lines() {
+            let row: Row = serde_json::from_str(row).context("docker ps")?;
+            containers.push(Container {
+                id: row.id,
+                name: row.name,
+                service: row.service,
+                state: row.state,
+                status: row.status,
+                is_box: row.is_box == "true",
+                config_files: row.files,
+            });
+        }
+        containers.sort_by(|a, b| (&a.service, &a.name).cmp(&(&b.service, &b.name)));
+        Ok(containers)
+    }
+
+    /// The stage that these containers are of.
+    pub(crate) fn stage_of(containers: &[Container]) -> Option<Stage> {
+        Stage::ALL.into_iter().find(|stage| {
+            let file = format!("stage{}.yml", stage.number());
+            containers
+                .iter()
+                .any(|c| c.config_files.split(',').any(|path| path.ends_with(&file)))
+        })
+    }
+
+    /// The one container of a service, if it is there.
+    pub(crate) async fn container(&self, service: &str) -> anyhow::Result<Container> {
+        let containers = self.containers().await?;
+        containers
+            .into_iter()
+            .find(|container| container.service == service)
+            .with_context(|| format!("no box {service} is there: ./stage up first"))
+    }
+
+    /// The stage that runs, and an error that says what to do when none does.
+    pub(crate) async fn running_stage(&self) -> anyhow::Result<Stage> {
+        let containers = self.containers().await?;
+        Compose::stage_of(&containers).context("no stage is running: ./stage up 1 starts the first")
+    }
+
+    /// Runs a program inside a box of the running stage.
+    pub(crate) async fn exec(
+        &self,
+        container: &Container,
+        args: &[&str],
+        stdin: Option<Vec<u8>>,
+    ) -> anyhow::Result<Output> {
+        let mut command = Command::new("docker");
+        command
+            .args(["exec", "--interactive", &container.id])
+            .args(args);
+        docker::output(command, stdin, Duration::from_secs(300)).await
+    }
+}
