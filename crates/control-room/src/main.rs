@@ -12,7 +12,7 @@ fn main() -> ExitCode {
 async fn run() -> Result<(), BoxError> {
     let config: Config = runtime::config::load()?;
     runtime::telemetry::init(&config.log);
-    tracing::info!(config = runtime::config::effective(&config), "starting");
+    tracing::info!(config = %runtime::config::effective(&config), "starting");
     let mut service = Service::start("control-room", &config.http, &config.shutdown).await?;
 
     let prometheus = Prometheus::new(&config.prometheus.url);

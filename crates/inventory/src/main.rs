@@ -47,7 +47,7 @@ fn main() -> ExitCode {
 async fn run() -> Result<(), BoxError> {
     let config: Config = config::load()?;
     telemetry::init(&config.log);
-    tracing::info!(config = effective(&config), "configured");
+    tracing::info!(config = %effective(&config), "configured");
 
     let service = Service::start("inventory", &config.http, &config.shutdown).await?;
     let db = Db::new(&config.databases.inventory)

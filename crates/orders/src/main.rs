@@ -56,7 +56,7 @@ fn main() -> ExitCode {
 async fn run() -> Result<(), BoxError> {
     let config: Config = config::load()?;
     telemetry::init(&config.log);
-    tracing::info!(config = effective(&config), "configured");
+    tracing::info!(config = %effective(&config), "configured");
 
     let mut service = Service::start("orders", &config.http, &config.shutdown).await?;
     let db = Db::new(&config.databases.orders)

@@ -38,7 +38,7 @@ fn main() -> ExitCode {
 async fn serve() -> Result<(), BoxError> {
     let config: Config = runtime::config::load()?;
     runtime::telemetry::init(&config.log);
-    tracing::info!(config = runtime::config::effective(&config), "starting");
+    tracing::info!(config = %runtime::config::effective(&config), "starting");
     let app = App::new(&config)?;
     let mut service = Service::start("web", &config.http, &config.shutdown).await?;
 

@@ -38,7 +38,7 @@ fn main() -> ExitCode {
 async fn run() -> Result<(), BoxError> {
     let config: Config = runtime::config::load()?;
     runtime::telemetry::init(&config.log);
-    info!(config = runtime::config::effective(&config), "starting");
+    info!(config = %runtime::config::effective(&config), "starting");
     let mut service = Service::start("users", &config.http, &config.shutdown).await?;
 
     let db = Db::new(&config.databases.users)
