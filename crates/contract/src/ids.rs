@@ -91,6 +91,12 @@ impl RestockId {
     pub fn new() -> RestockId {
         RestockId(Uuid::now_v7())
     }
+
+    /// The id of the one delivery that this member of staff notes with this key: see
+    /// [`OrderId::derive`].
+    pub fn derive(staff: UserId, key: &IdempotencyKey) -> RestockId {
+        RestockId(Uuid::new_v8(digest(staff, key)))
+    }
 }
 
 impl OrderId {
@@ -101,12 +107,7 @@ impl OrderId {
     /// SHA-256 of user and key; the last byte is the user's bucket, so that an order's id alone
     /// leads to its shard.
     pub fn derive(user: UserId, key: &IdempotencyKey) -> OrderId {
-        let digest = Sha256::new()
-            .chain_update(user.0)
-            .chain_update(key.as_str())
-            .finalize();
-        let mut bytes = [0; 16];
-        bytes.copy_from_slice(&digest[..16]);
+        let mut bytes = digest(user, key);
         bytes[15] = user.bucket().0;
         OrderId(Uuid::new_v8(bytes))
     }
@@ -116,13 +117,24 @@ impl OrderId {
     }
 }
 
+/// The first half of SHA-256 of user and key.
+fn digest(user: UserId, key: &IdempotencyKey) -> [u8; 16] {
+    let digest = Sha256::new()
+        .chain_update(user.0)
+        .chain_update(key.as_str())
+        .finalize();
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&digest[..16]);
+    bytes
+}
+
 /// A product's number, e.g. `MUG-0042`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(try_from = "String", into = "String")]
 #[schema(value_type = String, example = "MUG-0042", pattern = "^[A-Z0-9-]{1,32}$")]
 pub struct Sku(String);
 
-/// The client's name for one attempt to buy (draft-ietf-httpapi-idempotency-key-header).
+/// The client's name for one attempt to do something (draft-ietf-httpapi-idempotency-key-header).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct IdempotencyKey(String);

@@ -30,7 +30,7 @@ pub trait Inventory: Send + Sync {
         skus: &[Sku],
     ) -> Result<Vec<Product>, InventoryError>;
 
-    /// Adds to (or takes from) the stock, once for each id.
+    /// Adds to (or takes from) the stock, once for each id. The same again answers today's level.
     async fn restock(
         &self,
         ctx: &Ctx,
@@ -166,6 +166,12 @@ pub struct StockLevel {
     pub available: i32,
 }
 
+impl StockLevel {
+    /// No product is stocked beyond this: half of what the number can hold, so that orders can
+    /// always be given back.
+    pub const MOST: i32 = 1_000_000_000;
+}
+
 #[derive(Debug, thiserror::Error)]
 pub enum InventoryError {
     #[error("there is no product {0}")]
@@ -178,6 +184,11 @@ pub enum InventoryError {
     /// The order was given up or cancelled: its id is spent.
     #[error("this order was released before")]
     Released,
+    /// The same id was used for another delivery.
+    #[error("this delivery came before with another product or quantity")]
+    RestockReused,
+    #[error("{available} of {sku} are the most there can be", available = StockLevel::MOST, sku = .0)]
+    TooMuchStock(Sku),
     #[error(transparent)]
     BadCursor(#[from] BadCursor),
     #[error(transparent)]
@@ -205,6 +216,16 @@ impl From<&InventoryError> for Problem {
             InventoryError::Released => {
                 Problem::new(409, "released", "Released before").detail(detail)
             }
+            InventoryError::RestockReused => {
+                Problem::new(409, "restock-reused", "Delivery came before").detail(detail)
+            }
+            InventoryError::TooMuchStock(sku) => Problem {
+                short: Some(Short {
+                    sku: sku.clone(),
+                    available: StockLevel::MOST,
+                }),
+                ..Problem::new(409, "too-much-stock", "Too much in stock").detail(detail)
+            },
             InventoryError::BadCursor(_) => Problem::bad_cursor(),
             InventoryError::Fault(fault) => fault.into(),
         }
@@ -218,6 +239,8 @@ impl From<Problem> for InventoryError {
             ("out-of-stock", Some(short)) => InventoryError::OutOfStock(short),
             ("reserved-otherwise", _) => InventoryError::ReservedOtherwise,
             ("released", _) => InventoryError::Released,
+            ("restock-reused", _) => InventoryError::RestockReused,
+            ("too-much-stock", Some(short)) => InventoryError::TooMuchStock(short.sku),
             ("bad-cursor", _) => InventoryError::BadCursor(BadCursor),
             _ => InventoryError::Fault(problem.into()),
         }

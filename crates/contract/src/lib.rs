@@ -10,6 +10,7 @@ pub mod context;
 pub mod fault;
 pub mod ids;
 pub mod inventory;
+mod key;
 pub mod orders;
 pub mod page;
 pub mod problem;

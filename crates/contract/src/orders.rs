@@ -349,6 +349,10 @@ impl From<InventoryError> for OrdersError {
             InventoryError::OutOfStock(short) => OrdersError::OutOfStock(short),
             InventoryError::ReservedOtherwise => OrdersError::KeyReused,
             InventoryError::Released => OrdersError::GivenUp,
+            // No answer to a reservation.
+            error @ (InventoryError::RestockReused | InventoryError::TooMuchStock(_)) => {
+                OrdersError::Fault(Fault::internal(error))
+            }
             InventoryError::BadCursor(error) => OrdersError::BadCursor(error),
             InventoryError::Fault(fault) => OrdersError::Fault(fault),
         }

@@ -2,13 +2,13 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::HeaderName;
 use axum::http::header::LINK;
+use axum::http::{HeaderMap, HeaderName};
 use axum::response::AppendHeaders;
 use axum::routing::{get, post};
 use contract::inventory::{Category, Product, ProductQuery, StockDelta, StockLevel};
 use contract::remote::calls::inventory as calls;
-use contract::{Inventory, InventoryError, Page, Problem, RestockId, Sku};
+use contract::{IdempotencyKey, Inventory, InventoryError, Page, Problem, RestockId, Sku};
 use runtime::Failure;
 use runtime::auth::Staff;
 use runtime::extract::{Context, Json, Path, Query};
@@ -72,8 +72,10 @@ async fn product(
     Ok(Json(product))
 }
 
-/// Adds goods to the stock, or writes some off. For staff.
-#[utoipa::path(post, path = "/api/v1/products/{sku}/stock", params(("sku" = Sku, Path)),
+/// Adds goods to the stock, or writes some off. For staff. The same `Idempotency-Key` again counts
+/// once; without one, each request counts.
+#[utoipa::path(post, path = "/api/v1/products/{sku}/stock",
+    params(("sku" = Sku, Path), ("Idempotency-Key" = Option<String>, Header)),
     request_body = NewDelivery, responses(
     (status = 200, body = StockLevel), (status = 403, body = Problem),
     (status = 404, body = Problem), (status = 409, body = Problem), (status = 422, body = Problem),
@@ -81,14 +83,16 @@ async fn product(
 async fn restock(
     State(inventory): Shared,
     Context(ctx): Context,
-    Staff(_): Staff,
+    Staff(staff): Staff,
+    headers: HeaderMap,
     Path(sku): Path<Sku>,
     Json(NewDelivery { delta }): Json<NewDelivery>,
 ) -> Result<Json<StockLevel>, Failure> {
-    let level = inventory
-        .restock(&ctx, RestockId::new(), &sku, delta)
-        .await?;
-    Ok(Json(level))
+    let id = match IdempotencyKey::from_headers(&headers).map_err(|problem| *problem)? {
+        Some(key) => RestockId::derive(staff.user_id, &key),
+        None => RestockId::new(),
+    };
+    Ok(Json(inventory.restock(&ctx, id, &sku, delta).await?))
 }
 
 #[derive(Debug, Deserialize, ToSchema)]

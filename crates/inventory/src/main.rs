@@ -53,11 +53,14 @@ async fn run() -> Result<(), BoxError> {
     let db = Db::new(&config.databases.inventory)
         .map_err(|error| ConfigError::in_use("databases.inventory", error))?;
     db.migrate(&MIGRATOR).await?;
-    let asked = db.clone();
-    service.health().require("db", move || {
-        let db = asked.clone();
-        async move { db.ping().await }
-    });
+    for shard in db.shards() {
+        // Beside the pool: one that is busy serves, and would cost this service all its traffic.
+        let own = shard.own_connection();
+        service.health().require("db", move || {
+            let own = own.clone();
+            async move { own.acquire().await.map(drop) }
+        });
+    }
 
     let users = HttpUsers::new(runtime::client(), config.domains.users);
     let inventory = Arc::new(inventory::Service::new(db, config.inventory));

@@ -89,10 +89,15 @@ impl Inventory for Service {
             return Err(InventoryError::NoSuchProduct(sku.clone()));
         };
         if !stock::record(&mut tx, id, sku, delta).await? {
-            return Ok(level(sku, *available));
+            return match stock::is_recorded(&mut tx, id, sku, delta).await? {
+                true => Ok(level(sku, *available)),
+                false => Err(InventoryError::RestockReused),
+            };
         }
-        if available.saturating_add(delta.get()) < 0 {
-            return Err(short(sku, *available));
+        match available.saturating_add(delta.get()) {
+            ..0 => return Err(short(sku, *available)),
+            0..=StockLevel::MOST => {}
+            _ => return Err(InventoryError::TooMuchStock(sku.clone())),
         }
         let available = stock::add(&mut tx, sku, delta).await?;
         tx.commit().await?;

@@ -64,11 +64,14 @@ async fn run() -> Result<(), BoxError> {
     let mail = MailFolder::open(&config.mail.dir)
         .map_err(|e| format!("mail.dir: expected a writable folder: {e}"))?;
     db.migrate(&MIGRATOR).await?;
-    let asked = db.clone();
-    service.health().require("db", move || {
-        let db = asked.clone();
-        async move { db.ping().await }
-    });
+    for shard in db.shards() {
+        // Beside the pool: one that is busy serves, and would cost this service all its traffic.
+        let own = shard.own_connection();
+        service.health().require("db", move || {
+            let own = own.clone();
+            async move { own.acquire().await.map(drop) }
+        });
+    }
 
     let client = runtime::client();
     let users = HttpUsers::new(client.clone(), config.domains.users);

@@ -59,6 +59,26 @@ pub(crate) async fn record(
     Ok(done.rows_affected() == 1)
 }
 
+/// Whether just this change was noted under its id.
+pub(crate) async fn is_recorded(
+    conn: &mut PgConnection,
+    id: RestockId,
+    sku: &Sku,
+    delta: StockDelta,
+) -> db::Result<bool> {
+    let row = sqlx::query!(
+        r#"select exists (
+             select from inventory.restocks where id = $1 and sku = $2 and delta = $3
+         ) as "same!""#,
+        id.0,
+        sku.as_str(),
+        delta.get(),
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(row.same)
+}
+
 /// Answers the new level.
 pub(crate) async fn add(conn: &mut PgConnection, sku: &Sku, delta: StockDelta) -> db::Result<i32> {
     let row = sqlx::query!(

@@ -91,7 +91,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 #[derive(Default)]
 struct Model {
     stock: BTreeMap<&'static str, i32>,
-    restocks: Vec<u128>,
+    restocks: BTreeMap<u128, (&'static str, i32)>,
     reservations: BTreeMap<u128, (State, BTreeMap<&'static str, i64>)>,
 }
 
@@ -129,13 +129,17 @@ impl Model {
 
     fn restock(&mut self, id: u128, sku: &'static str, delta: i32) -> Result<i32, String> {
         let available = self.stock[sku];
-        if self.restocks.contains(&id) {
-            return Ok(available);
+        if let Some(first) = self.restocks.get(&id) {
+            return if *first == (sku, delta) {
+                Ok(available)
+            } else {
+                Err("this delivery came before with another product or quantity".into())
+            };
         }
         if available + delta < 0 {
             return Err(format!("only {available} of {sku} left"));
         }
-        self.restocks.push(id);
+        self.restocks.insert(id, (sku, delta));
         self.stock.insert(sku, available + delta);
         Ok(available + delta)
     }

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, LINK};
-use axum::http::{Request, Response};
+use axum::http::{Request, Response, request};
 use axum::{Extension, Router};
 use contract::text::PersonName;
 use contract::users::{Credentials, Identity, LoggedIn, NewUser, SessionToken, User};
@@ -29,7 +29,7 @@ impl Users for Doorman {
     ) -> Result<Option<Identity>, UsersError> {
         let known = ["staff", "shopper"].contains(&token.expose());
         Ok(known.then(|| Identity {
-            user_id: UserId::new(),
+            user_id: UserId(uuid::Uuid::from_u128(1)),
             email: "somebody@example.test".parse().unwrap(),
             name: "Somebody".parse().unwrap(),
             staff: token.expose() == "staff",
@@ -69,12 +69,14 @@ async fn get(shop: &Shop, path: &str) -> Response<Body> {
 }
 
 async fn restock(shop: &Shop, sku: &str, token: &str, body: impl Into<Body>) -> Response<Body> {
-    let request = Request::post(format!("/api/v1/products/{sku}/stock"))
+    let request = restocking(sku, token).body(body.into()).unwrap();
+    router(shop).oneshot(request).await.unwrap()
+}
+
+fn restocking(sku: &str, token: &str) -> request::Builder {
+    Request::post(format!("/api/v1/products/{sku}/stock"))
         .header(AUTHORIZATION, format!("Bearer {token}"))
         .header(CONTENT_TYPE, "application/json")
-        .body(body.into())
-        .unwrap();
-    router(shop).oneshot(request).await.unwrap()
 }
 
 /// Status and body.
@@ -89,6 +91,31 @@ fn product(sku: &str, available: i32) -> Value {
         "sku": sku, "name": format!("Stoneware {}", sku.to_lowercase()), "description": "",
         "category": "tableware", "price_cents": 1050, "available": available,
     })
+}
+
+#[sqlx::test]
+async fn a_delivery_with_a_key_counts_once(pool: PgPool) {
+    let shop = Shop::with(pool, &[("MUG", 3)]).await;
+    let deliver = async |key: &str, delta: i32| {
+        let request = restocking("MUG", "staff")
+            .header("Idempotency-Key", key)
+            .body(Body::from(json!({ "delta": delta }).to_string()))
+            .unwrap();
+        told(router(&shop).oneshot(request).await.unwrap()).await
+    };
+    let level = (200, json!({ "sku": "MUG", "available": 8 }));
+    assert_eq!(deliver("monday", 5).await, level);
+    assert_eq!(deliver("\"monday\"", 5).await, level);
+    let problem = json!({
+        "type": "/problems/restock-reused",
+        "title": "Delivery came before",
+        "status": 409,
+        "detail": "this delivery came before with another product or quantity",
+    });
+    assert_eq!(deliver("monday", 6).await, (409, problem));
+    assert_eq!(deliver("two words", 6).await.0, 400);
+    let level = (200, json!({ "sku": "MUG", "available": 13 }));
+    assert_eq!(deliver("tuesday", 5).await, level);
 }
 
 #[sqlx::test]

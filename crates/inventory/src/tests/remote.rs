@@ -49,6 +49,10 @@ async fn story(inventory: &dyn Inventory, shop: &Shop) -> Vec<String> {
         ),
         format!(
             "{:?}",
+            inventory.restock(ctx, delivery, &mug, delta(6)).await
+        ),
+        format!(
+            "{:?}",
             inventory
                 .restock(ctx, RestockId::new(), &mug, delta(-99))
                 .await
