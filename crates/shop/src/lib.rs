@@ -17,5 +17,5 @@ mod starting;
 pub use app::{App, AppDatabases};
 pub use audit::{Books, audit};
 pub use config::{Config, Role, SeedConfig};
-pub use health::health;
+pub use health::{health, require_databases};
 pub use starting::Starting;

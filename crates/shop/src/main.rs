@@ -50,12 +50,7 @@ async fn serve() -> Result<(), BoxError> {
             async move { open.then_some(()).ok_or("not done") }
         }
     });
-    for (name, db) in app.databases().each() {
-        service.health().require(name, move || {
-            let db = db.clone();
-            async move { db.ping().await }
-        });
-    }
+    shop::require_databases(service.health(), app.databases());
     service.spawn("set-up", {
         let (app, starting, sizes) = (app.clone(), starting.clone(), config.seed.clone());
         move |stop| async move {

@@ -45,10 +45,14 @@ async fn run() -> Result<(), BoxError> {
         .map_err(|error| ConfigError::in_use("databases.users", error))?;
     db.migrate(&users::MIGRATOR).await?;
     let domain = users::Service::new(db.clone(), &config.users);
-    service.health().require("db", move || {
-        let db = db.clone();
-        async move { db.ping().await }
-    });
+    for shard in db.shards() {
+        // Beside the pool: one that is busy serves, and would cost this service all its traffic.
+        let own = shard.own_connection();
+        service.health().require("db", move || {
+            let own = own.clone();
+            async move { own.acquire().await.map(drop) }
+        });
+    }
     let expiry = expire_sessions(domain.clone());
     service.spawn("session expiry", async |stop| {
         stop.run_until_cancelled_owned(expiry).await;
