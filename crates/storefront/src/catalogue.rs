@@ -1,14 +1,14 @@
 //! The list of products and a product's own page, where staff also restock.
 
 use askama::Template;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 use contract::inventory::{Product, ProductQuery, StockDelta};
 use contract::text::{SearchText, Slug};
 use contract::{Cursor, InventoryError, Page, Problem, RestockId, Sku};
 use http::StatusCode;
 use runtime::Failure;
-use runtime::extract::{Form, Query};
+use runtime::extract::{Form, Path, Query};
 use serde::Deserialize;
 
 use crate::Storefront;

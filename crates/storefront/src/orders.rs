@@ -1,14 +1,14 @@
 //! A customer's orders: the list, one of them, and taking it back.
 
 use askama::Template;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 use contract::inventory::PricedLine;
 use contract::orders::{Order, OrderStatus};
 use contract::{Cursor, OrderId, OrdersError, Page, PageQuery, Problem};
 use http::StatusCode;
 use runtime::Failure;
-use runtime::extract::Query;
+use runtime::extract::{Path, Query};
 use serde::Deserialize;
 
 use crate::Storefront;

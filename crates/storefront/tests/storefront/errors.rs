@@ -29,18 +29,23 @@ async fn what_is_not_there_is_a_page_that_says_so() {
 }
 
 #[tokio::test]
-async fn a_bad_query_is_a_page_that_names_the_field() {
+async fn an_address_that_does_not_parse_is_a_page_that_names_the_field() {
     let browser = Browser::guest(&World::seeded(10)).await;
     let long = format!("/products?q={}", "x".repeat(101));
     for (path, field) in [
         ("/products?cursor=nonsense", "cursor"),
         ("/products?category=UPPER", "category"),
+        ("/products/%ff", "sku"),
         (&*long, "q"),
     ] {
         let page = browser.get(path).await;
         assert_eq!(page.status, StatusCode::BAD_REQUEST, "{path}");
         page.assert_shows(&[&format!("<code>{field}</code>")]);
     }
+    let customer = Browser::logged_in(&World::seeded(10), SHOPPER).await;
+    let page = customer.get("/orders/%ff").await;
+    assert_eq!(page.status, StatusCode::BAD_REQUEST);
+    page.assert_shows(&["<code>id</code>"]);
 }
 
 #[tokio::test]
