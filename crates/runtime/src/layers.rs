@@ -105,7 +105,13 @@ async fn handle(State(layers): State<Arc<Layers>>, mut request: Request, next: N
         response
     };
     let mut response = answer.instrument(span).await;
-    headers::add(response.headers_mut(), config, &ctx, started.elapsed());
+    headers::add(
+        response.headers_mut(),
+        is_api,
+        config,
+        &ctx,
+        started.elapsed(),
+    );
     response
 }
 

@@ -6,7 +6,8 @@ use contract::Ctx;
 use contract::context::Hop;
 use contract::remote::{REQUEST_ID_HEADER, SERVER_TIMING_HEADER};
 use http::header::{
-    CONTENT_SECURITY_POLICY, Entry, REFERRER_POLICY, SET_COOKIE, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, Entry, REFERRER_POLICY, SET_COOKIE,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -30,9 +31,22 @@ const SECURITY: [(HeaderName, HeaderValue); 4] = [
     ),
 ];
 
-pub(super) fn add(headers: &mut HeaderMap, config: &LayerConfig, ctx: &Ctx, duration: Duration) {
+/// Of what programs are told nothing may be kept on the way: most of it is one person's, and the
+/// address does not say whose. A handler that knows better says so.
+const KEPT_BY_NOBODY: HeaderValue = HeaderValue::from_static("no-store");
+
+pub(super) fn add(
+    headers: &mut HeaderMap,
+    is_api: bool,
+    config: &LayerConfig,
+    ctx: &Ctx,
+    duration: Duration,
+) {
     for (name, value) in SECURITY {
         headers.entry(name).or_insert(value);
+    }
+    if is_api {
+        headers.entry(CACHE_CONTROL).or_insert(KEPT_BY_NOBODY);
     }
     if let Ok(id) = HeaderValue::from_str(ctx.request_id()) {
         headers.insert(REQUEST_ID_HEADER, id);

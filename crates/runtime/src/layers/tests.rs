@@ -45,6 +45,10 @@ fn router(config: &LayerConfig) -> Router {
         .route("/panic", get(async || -> &str { panic!("as asked") }))
         .route("/slow", get(std::future::pending::<()>))
         .route("/api/v1/users", get("ada"))
+        .route(
+            "/api/v1/public",
+            get(([("cache-control", "public, max-age=60")], "all")),
+        )
         .route("/pages/lost", get((StatusCode::NOT_FOUND, "a page")))
         .route("/pages/counted", get("a page"));
     public(routes, config)
@@ -125,6 +129,24 @@ async fn only_trusted_proxies_say_which_request_this_is_and_how_long_it_may_take
         assert_eq!(id == "r-1", believed, "{id:?}");
         assert_eq!(theirs.contains(trace), believed, "{told}");
         assert_eq!(ms.parse::<u64>().unwrap() <= 5000, believed, "{told}");
+    }
+}
+
+#[tokio::test]
+async fn nobody_on_the_way_keeps_what_programs_are_told() {
+    for (path, expected) in [
+        ("/api/v1/users", Some("no-store")),
+        ("/api/v1/nothing", Some("no-store")),
+        ("/api/v1/public", Some("public, max-age=60")),
+        ("/cookie", None),
+    ] {
+        let response = get_path(&config(), path).await;
+        let told = response.headers().get("cache-control");
+        assert_eq!(
+            told.map(|value| value.to_str().unwrap()),
+            expected,
+            "{path}"
+        );
     }
 }
 
