@@ -9,6 +9,7 @@
 //!
 //! Start with [`session`]: what a domain holds in its hands.
 
+pub mod bulk;
 mod config;
 mod error;
 mod migrate;

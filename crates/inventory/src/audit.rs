@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use contract::{Ctx, OrderId};
-use db::Db;
+use db::{Db, Tx, bulk};
 
 use crate::store::books;
 use crate::store::reservations::{self, Reservation};
@@ -9,9 +9,9 @@ use crate::store::reservations::{self, Reservation};
 /// Looks into all that was ever stocked, taken and given back, at one moment. Answers a sentence for
 /// each thing that does not add up; none is what it should be.
 pub async fn audit(db: &Db) -> db::Result<Vec<String>> {
-    let mut conn = db.read(&context(), "audit").await?;
-    let imbalances = books::imbalances(&mut conn).await?;
-    let strays = books::stray_lines(&mut conn).await?;
+    let mut tx = open(db, "audit").await?;
+    let imbalances = books::imbalances(&mut tx).await?;
+    let strays = books::stray_lines(&mut tx).await?;
     let imbalances = imbalances.into_iter().map(|books| {
         let books::Imbalance {
             sku,
@@ -34,11 +34,14 @@ pub async fn reservations_after(
     after: Option<OrderId>,
     limit: u32,
 ) -> db::Result<Vec<Reservation>> {
-    let mut conn = db.read(&context(), "reservations_after").await?;
-    reservations::after(&mut conn, after, limit).await
+    let mut tx = open(db, "reservations_after").await?;
+    reservations::after(&mut tx, after, limit).await
 }
 
-fn context() -> Ctx {
+async fn open(db: &Db, query: &'static str) -> db::Result<Tx> {
     // A minute: years of sales on a small box.
-    Ctx::background("audit", Duration::from_secs(60))
+    let ctx = Ctx::background("audit", Duration::from_secs(60));
+    let mut tx = db.write(&ctx, query).await?;
+    bulk::lift_limits(&mut tx).await?;
+    Ok(tx)
 }

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use catalogue::{Category, Product};
 use contract::{Ctx, RestockId};
-use db::Db;
+use db::{Db, bulk};
 
 use crate::store::seeding;
 
@@ -17,7 +17,7 @@ pub async fn seed(
     // Longest wait for another process that is seeding just now, and far beyond what seeding takes.
     let ctx = Ctx::background("seed", Duration::from_secs(600));
     let mut tx = db.write(&ctx, "seed").await?;
-    if !seeding::claim(&mut tx).await? {
+    if !bulk::claim(&mut tx, "inventory.products").await? {
         return Ok(false);
     }
     let categories: String = (1..).zip(catalogue::categories()).map(category).collect();

@@ -6,7 +6,7 @@ use std::time::Duration;
 use catalogue::Rng;
 use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
 use contract::{Bucket, Ctx, IdempotencyKey, OrderId, Sku, UserId};
-use db::Db;
+use db::{Db, bulk};
 
 use crate::store::seeding;
 
@@ -40,7 +40,7 @@ pub async fn seed(
     let mut seeded = false;
     for shard in db.shards() {
         let mut tx = shard.write(&ctx, "seed").await?;
-        if !seeding::claim(&mut tx).await? {
+        if !bulk::claim(&mut tx, "orders.orders").await? {
             continue;
         }
         seeded = true;

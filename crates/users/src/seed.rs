@@ -1,9 +1,11 @@
 //! The accounts that are there on the first day.
 
+use std::time::Duration;
+
 use catalogue::{PASSWORD, STAFF_EMAIL, STAFF_NAME, Shopper, shopper};
 use chrono::{DateTime, TimeDelta, Utc};
-use contract::{Bucket, UserId};
-use db::Db;
+use contract::{Bucket, Ctx, UserId};
+use db::{Db, bulk};
 use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
 
@@ -48,12 +50,14 @@ pub async fn seed(
     let password_hash = tokio::task::spawn_blocking(|| password::hash(PASSWORD.as_bytes()))
         .await
         .expect("hashing does not panic");
+    // Far beyond what it takes, also on a small box.
+    let ctx = Ctx::background("seed", Duration::from_secs(600));
     let total = 2 * (u64::from(count) + 1);
     let mut done = 0;
     let mut seeded = false;
     for shard in db.shards() {
-        let mut tx = shard.primary_pool().begin().await?;
-        if !is_empty(&mut tx).await? {
+        let mut tx = shard.write(&ctx, "seed").await?;
+        if !bulk::claim(&mut tx, "users.users").await? {
             continue;
         }
         seeded = true;
@@ -70,19 +74,6 @@ pub async fn seed(
         tx.commit().await?;
     }
     Ok(seeded)
-}
-
-/// Keeps others from seeding until the transaction ends.
-async fn is_empty(db: &mut PgConnection) -> db::Result<bool> {
-    // A million rows take longer than any request may.
-    sqlx::raw_sql("set local statement_timeout = 0; set local lock_timeout = 0")
-        .execute(&mut *db)
-        .await?;
-    sqlx::raw_sql("lock table users.users in share row exclusive mode")
-        .execute(&mut *db)
-        .await?;
-    let empty = sqlx::query_scalar!("select not exists (select from users.users) as \"empty!\"");
-    Ok(empty.fetch_one(db).await?)
 }
 
 async fn copy_users(
@@ -135,11 +126,10 @@ fn accounts(count: u32) -> impl Iterator<Item = (u32, Shopper)> {
 /// backslash, so nothing is escaped.
 async fn copy(
     db: &mut PgConnection,
-    statement: &str,
+    statement: &'static str,
     mut lines: impl Iterator<Item = String>,
     mut wrote: impl FnMut(u64),
 ) -> db::Result<()> {
-    let mut copy = db.copy_in_raw(statement).await?;
     loop {
         let mut chunk = String::new();
         let mut rows = 0;
@@ -148,13 +138,11 @@ async fn copy(
             rows += 1;
         }
         if rows == 0 {
-            break;
+            return Ok(());
         }
-        copy.send(chunk.as_bytes()).await?;
+        bulk::copy(db, statement, chunk).await?;
         wrote(rows);
     }
-    copy.finish().await?;
-    Ok(())
 }
 
 #[cfg(test)]

@@ -1,22 +1,7 @@
 //! Bulk loading, by COPY from CSV.
 
+use db::bulk::copy;
 use sqlx::PgConnection;
-
-/// Keeps other seeders out until the transaction ends; false when there are products already.
-pub(crate) async fn claim(conn: &mut PgConnection) -> db::Result<bool> {
-    // Loading takes longer than any request may, and so does waiting for somebody who loads.
-    sqlx::raw_sql(
-        "set local statement_timeout = 0;
-         set local lock_timeout = 0;
-         lock table inventory.products in share row exclusive mode",
-    )
-    .execute(&mut *conn)
-    .await?;
-    let row = sqlx::query!(r#"select exists (select from inventory.products) as "seeded!""#)
-        .fetch_one(conn)
-        .await?;
-    Ok(!row.seeded)
-}
 
 pub(crate) async fn copy_categories(conn: &mut PgConnection, csv: String) -> db::Result<()> {
     const COPY: &str =
@@ -46,12 +31,5 @@ pub(crate) async fn open_stock(conn: &mut PgConnection) -> db::Result<()> {
     sqlx::raw_sql("analyze inventory.products, inventory.stock")
         .execute(conn)
         .await?;
-    Ok(())
-}
-
-async fn copy(conn: &mut PgConnection, statement: &'static str, csv: String) -> db::Result<()> {
-    let mut sink = conn.copy_in_raw(statement).await?;
-    sink.send(csv.into_bytes()).await?;
-    sink.finish().await?;
     Ok(())
 }

@@ -1,9 +1,11 @@
 use std::collections::BTreeMap;
 
 use contract::OrderId;
+use db::Db;
 use proptest::prelude::*;
 use proptest::sample::select;
 use sqlx::PgPool;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use uuid::Uuid;
 
 use super::{Shop, for_all, order, said};
@@ -214,4 +216,33 @@ async fn replay(shop: &Shop, steps: &[Step]) {
         assert_eq!(states, expected.collect::<Vec<_>>(), "after {step:?}");
         assert_eq!(shop.findings().await, [""; 0], "after {step:?}");
     }
+}
+
+/// Whole tables take longer to read than a request may take.
+#[sqlx::test]
+async fn an_audit_outlasts_the_limit_of_a_statement(
+    pool: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let limited = options.clone().options([("statement_timeout", "200ms")]);
+    let db = Db::from_pool(pool.connect_with(limited).await.unwrap());
+    let watch = PgPool::connect_with(options).await.unwrap();
+    let mut jam = watch.begin().await.unwrap();
+    sqlx::raw_sql("lock table inventory.restocks")
+        .execute(&mut *jam)
+        .await
+        .unwrap();
+    let audit = tokio::spawn(async move { crate::audit(&db).await });
+    let outlasted = "select exists (select from pg_stat_activity
+         where datname = current_database() and wait_event_type = 'Lock'
+         and clock_timestamp() - query_start > interval '400 ms')";
+    while !sqlx::query_scalar::<_, bool>(outlasted)
+        .fetch_one(&watch)
+        .await
+        .unwrap()
+    {
+        assert!(!audit.is_finished(), "{:?}", audit.await);
+    }
+    jam.rollback().await.unwrap();
+    assert_eq!(audit.await.unwrap().unwrap(), [""; 0]);
 }

@@ -6,14 +6,6 @@ use uuid::Uuid;
 
 use crate::audit::{OpenOrder, OrderState};
 
-/// An audit reads whole tables, longer than a request may. Holds until the transaction ends.
-pub(crate) async fn take_time(conn: &mut PgConnection) -> db::Result<()> {
-    sqlx::raw_sql("set local statement_timeout = 0")
-        .execute(conn)
-        .await?;
-    Ok(())
-}
-
 /// Orders whose total is not the sum of their lines, and orders without lines.
 pub(crate) async fn wrong_totals(conn: &mut PgConnection) -> db::Result<Vec<Uuid>> {
     let ids = sqlx::query_scalar!(

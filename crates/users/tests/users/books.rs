@@ -1,3 +1,5 @@
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+
 use super::*;
 
 impl World {
@@ -48,4 +50,33 @@ async fn finds_a_user_without_his_claim(pool: PgPool) {
     world.run("delete from users.emails").await;
     let finding = format!("user {} has no claim on ada@example.test", ada.id);
     assert_eq!(world.findings().await, [finding]);
+}
+
+/// Whole tables take longer to read than a request may take.
+#[sqlx::test]
+async fn an_audit_outlasts_the_limit_of_a_statement(
+    pool: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let limited = options.clone().options([("statement_timeout", "200ms")]);
+    let db = Db::from_pool(pool.connect_with(limited).await.unwrap());
+    let watch = PgPool::connect_with(options).await.unwrap();
+    let mut jam = watch.begin().await.unwrap();
+    sqlx::raw_sql("lock table users.emails")
+        .execute(&mut *jam)
+        .await
+        .unwrap();
+    let audit = tokio::spawn(async move { users::audit(&db).await });
+    let outlasted = "select exists (select from pg_stat_activity
+         where datname = current_database() and wait_event_type = 'Lock'
+         and clock_timestamp() - query_start > interval '400 ms')";
+    while !sqlx::query_scalar::<_, bool>(outlasted)
+        .fetch_one(&watch)
+        .await
+        .unwrap()
+    {
+        assert!(!audit.is_finished(), "{:?}", audit.await);
+    }
+    jam.rollback().await.unwrap();
+    assert_eq!(audit.await.unwrap().unwrap(), [""; 0]);
 }
