@@ -1,15 +1,17 @@
 //! For tests that cross crates: a real database that comes and goes, a whole shop on a port of its
-//! own, requests in a line, and a proxy that cuts the sockets of whoever goes through it.
+//! own, requests in a line, a browser, and a proxy that cuts the sockets of whoever goes through it.
 //!
 //! Never in a program that ships.
 //!
 //! Start with [`Shop`].
 
+mod browser;
 mod client;
 mod cut;
 mod database;
 mod shop;
 
+pub use browser::Browser;
 pub use client::{Answer, Client};
 pub use cut::Cut;
 pub use database::Database;

@@ -4,25 +4,26 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, Result, ensure};
 use fantoccini::{Client, ClientBuilder, Locator};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
-pub(crate) type Result<T> = anyhow::Result<T>;
-
 /// A page on a box with a quarter of a core, beside a browser on the same two cores.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(20);
 
-pub(crate) struct Browser {
-    pub(crate) page: Client,
+/// With a profile of its own. Gone, driver and all, when dropped.
+#[derive(Debug)]
+pub struct Browser {
+    pub page: Client,
     // Ends the driver, and with it the browser, when dropped.
     _driver: Child,
     _profile: tempfile::TempDir,
 }
 
 impl Browser {
-    pub(crate) async fn open() -> Result<Browser> {
+    /// Needs `chromedriver` and Chromium on the path.
+    pub async fn open() -> Result<Browser> {
         let (driver, port) = start_driver().await?;
         let profile = tempfile::tempdir()?;
         let capabilities = serde_json::json!({ "goog:chromeOptions": { "args": [
@@ -50,12 +51,12 @@ impl Browser {
         })
     }
 
-    pub(crate) async fn close(self) {
+    pub async fn close(self) {
         // The driver is killed in any case.
         let _ = self.page.close().await;
     }
 
-    pub(crate) async fn wait_for(&self, css: &str) -> Result<fantoccini::elements::Element> {
+    pub async fn wait_for(&self, css: &str) -> Result<fantoccini::elements::Element> {
         let found = self
             .page
             .wait()
@@ -66,7 +67,7 @@ impl Browser {
     }
 
     /// Clicks, and waits for the page to go if it was a link or a button of a form.
-    pub(crate) async fn click(&self, css: &str) -> Result<()> {
+    pub async fn click(&self, css: &str) -> Result<()> {
         self.wait_for(css)
             .await?
             .click()
@@ -74,7 +75,7 @@ impl Browser {
             .with_context(|| format!("clicking {css}"))
     }
 
-    pub(crate) async fn fill(&self, css: &str, text: &str) -> Result<()> {
+    pub async fn fill(&self, css: &str, text: &str) -> Result<()> {
         let field = self.wait_for(css).await?;
         field.clear().await?;
         field
@@ -83,12 +84,12 @@ impl Browser {
             .with_context(|| format!("typing into {css}"))
     }
 
-    pub(crate) async fn text(&self, css: &str) -> Result<String> {
+    pub async fn text(&self, css: &str) -> Result<String> {
         Ok(self.wait_for(css).await?.text().await?)
     }
 
     /// Waits until an element's text has this in it.
-    pub(crate) async fn contains(&self, css: &str, text: &str) -> Result<()> {
+    pub async fn contains(&self, css: &str, text: &str) -> Result<()> {
         let started = std::time::Instant::now();
         loop {
             let shown = self.text(css).await?;
@@ -104,7 +105,7 @@ impl Browser {
     }
 
     /// Waits until a picture has arrived and been decoded.
-    pub(crate) async fn shows_picture(&self, css: &str) -> Result<()> {
+    pub async fn shows_picture(&self, css: &str) -> Result<()> {
         self.wait_for(css).await?;
         let started = std::time::Instant::now();
         let script =
@@ -122,8 +123,8 @@ impl Browser {
         }
     }
 
-    /// What the browser shows now, for whoever looks why a test failed.
-    pub(crate) async fn keep_evidence(&self, name: &str) {
+    /// What the browser shows now, into `target/screenshots/`, for whoever looks why a test failed.
+    pub async fn keep_evidence(&self, name: &str) {
         let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../target/screenshots");
         let _ = std::fs::create_dir_all(&folder);
         if let Ok(png) = self.page.screenshot().await {

@@ -3,13 +3,9 @@
 //! With `STAGE_URL` against a running stage, else against a shop of its own on a real Postgres. When it
 //! fails, a screenshot and the page's source are in `target/screenshots/`.
 
-mod driver;
-
 use std::path::Path;
 
-use driver::{Browser, Result};
-use fantoccini::Locator;
-use testkit::Shop;
+use testkit::{Browser, Shop};
 
 #[tokio::test]
 async fn a_person_registers_searches_buys_and_sees_the_order() {
@@ -40,7 +36,7 @@ fn paint(folder: &Path) {
     assets::build(&sources, folder, 60, |_| {}).expect("assets can be built");
 }
 
-async fn buy_something(browser: &Browser, base: &str) -> Result<()> {
+async fn buy_something(browser: &Browser, base: &str) -> anyhow::Result<()> {
     let page = &browser.page;
     page.goto(base).await?;
     browser.shows_picture(".hero img").await?;
@@ -87,9 +83,6 @@ async fn buy_something(browser: &Browser, base: &str) -> Result<()> {
     browser.contains("footer", "db").await?;
 
     browser.click("form[action='/logout'] button").await?;
-    page.wait()
-        .at_most(driver::PATIENCE)
-        .for_element(Locator::Css("a[href^='/login']"))
-        .await?;
+    browser.wait_for("a[href^='/login']").await?;
     Ok(())
 }
