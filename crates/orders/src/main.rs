@@ -61,8 +61,9 @@ async fn run() -> Result<(), BoxError> {
     let mut service = Service::start("orders", &config.http, &config.shutdown).await?;
     let db = Db::new(&config.databases.orders)
         .map_err(|error| ConfigError::in_use("databases.orders", error))?;
-    let mail = MailFolder::open(&config.mail.dir)
-        .map_err(|e| ConfigError::in_use("mail", format!("dir: expected a folder to write to: {e}")))?;
+    let mail = MailFolder::open(&config.mail.dir).map_err(|e| {
+        ConfigError::in_use("mail", format!("dir: expected a folder to write to: {e}"))
+    })?;
     db.migrate(&MIGRATOR).await?;
     for shard in db.shards() {
         // Beside the pool: one that is busy serves, and would cost this service all its traffic.

@@ -70,7 +70,7 @@ impl Service {
         let health = Health::new(lifecycle.phase());
         let figures = Figures::start();
         let admin = health::routes(health.clone(), figures.clone());
-        let listener = listen("http.admin", http.admin).await?;
+        let listener = listen("admin", http.admin).await?;
         let config = http.clone();
         // To the very end: that it drains must be seen.
         tokio::spawn(async move {
@@ -109,7 +109,7 @@ impl Service {
     /// Serves this router behind [`layers::public`] until a signal comes.
     pub async fn serve(mut self, router: Router) -> Result<(), BoxError> {
         let http = self.layers.http.clone();
-        let listener = listen("http.listen", http.listen).await?;
+        let listener = listen("listen", http.listen).await?;
         let router = layers::public(router, &self.layers);
         self.lifecycle.spawn("server", async move |drain| {
             server::serve(listener, router, &http, drain).await;
@@ -129,8 +129,30 @@ const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 
 async fn listen(key: &str, Listen(addr): Listen) -> Result<TcpListener, BoxError> {
     let listener = TcpListener::bind(addr).await;
-    let listener = listener.map_err(|error| format!("{key}: cannot listen on {addr}: {error}"))?;
+    let listener = listener.map_err(|error| {
+        let expected =
+            format!("{key}: expected a free address of this machine, got {addr}: {error}");
+        ConfigError::in_use("http", expected)
+    })?;
     let addr: SocketAddr = listener.local_addr()?;
-    tracing::info!(%addr, key, "listening");
+    tracing::info!(%addr, key = format!("http.{key}"), "listening");
     Ok(listener)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_address_that_is_taken_is_a_mistake_in_the_configuration() {
+        let other = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let taken = Listen(other.local_addr().unwrap());
+        let error = listen("listen", taken).await.unwrap_err();
+        assert!(error.is::<ConfigError>(), "{error}");
+        let expected = format!(
+            "http.listen: expected a free address of this machine, got {}",
+            taken.0
+        );
+        assert!(error.to_string().contains(&expected), "{error}");
+    }
 }

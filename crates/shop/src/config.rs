@@ -3,8 +3,11 @@
 use std::path::PathBuf;
 
 use db::DatabaseConfig;
+use orders::MailFolder;
+use runtime::config::ConfigError;
 use runtime::{HttpConfig, LogConfig, ShutdownConfig};
 use serde::{Deserialize, Serialize};
+use storefront::{Assets, AssetsError};
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -85,5 +88,52 @@ impl Default for SeedConfig {
             users: 50_000,
             orders: 200_000,
         }
+    }
+}
+
+impl AssetsConfig {
+    pub fn load(&self) -> Result<Assets, ConfigError> {
+        Assets::load(self.dir.as_deref(), &self.host).map_err(|error| {
+            let expected = match error {
+                AssetsError::BadHost(_) => format!("host: {error}"),
+                _ => format!("dir: expected the folder that `assets build` made: {error}"),
+            };
+            ConfigError::in_use("assets", expected)
+        })
+    }
+}
+
+impl MailConfig {
+    pub fn open(&self) -> Result<MailFolder, ConfigError> {
+        MailFolder::open(&self.dir).map_err(|error| {
+            let dir = self.dir.display();
+            let expected = format!("dir: expected a folder to write to, got {dir}: {error}");
+            ConfigError::in_use("mail", expected)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_that_are_not_there_are_mistakes_that_name_their_key() {
+        let assets = |dir: Option<&str>, host: &str| {
+            let dir = dir.map(PathBuf::from);
+            let host = host.to_owned();
+            let error = AssetsConfig { dir, host }.load().expect_err("a mistake");
+            error.to_string()
+        };
+        let error = assets(Some("/dev/null"), "");
+        assert!(error.contains("assets.dir: expected the folder"), "{error}");
+        let error = assets(None, "cdn");
+        assert!(error.contains("assets.host: expected an origin"), "{error}");
+        let dir = PathBuf::from("/dev/null/mail");
+        let error = MailConfig { dir }
+            .open()
+            .expect_err("a mistake")
+            .to_string();
+        assert!(error.contains("mail.dir: expected a folder"), "{error}");
     }
 }

@@ -5,10 +5,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use contract::OrderId;
-use orders::MailFolder;
 use runtime::{BoxError, Service};
 use shop::{App, Config, Role, Starting};
-use storefront::Assets;
 
 #[derive(Debug, Parser)]
 #[command(about = "The shop; configured by the files of APP_CONFIG_FILES and by APP__ variables")]
@@ -68,8 +66,7 @@ async fn serve() -> Result<(), BoxError> {
         }
     });
     if config.shop.roles.contains(&Role::Worker) {
-        let mail = MailFolder::open(&config.mail.dir)
-            .map_err(|error| format!("mail.dir: {}: {error}", config.mail.dir.display()))?;
+        let mail = config.mail.open()?;
         let (app, starting) = (app.clone(), starting.clone());
         service.spawn("jobs", async move |stop| {
             let jobs = async {
@@ -82,7 +79,7 @@ async fn serve() -> Result<(), BoxError> {
     if !config.shop.roles.contains(&Role::Web) {
         return service.run().await;
     }
-    let assets = Assets::load(config.assets.dir.as_deref(), &config.assets.host)?;
+    let assets = config.assets.load()?;
     let storefront = app.storefront(assets, service.instance());
     let router = starting.guard(app.routes(&storefront));
     service.spawn("departments", async move |stop| {

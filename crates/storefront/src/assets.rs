@@ -62,9 +62,7 @@ pub enum AssetsError {
         path: PathBuf,
         source: serde_json::Error,
     },
-    #[error(
-        "the assets' host {0:?} is no origin: expected something like http://localhost:8085 or //cdn.example"
-    )]
+    #[error("expected an origin like http://localhost:8085 or //cdn.example, got {0:?}")]
     BadHost(String),
     #[error("{}: {file:?} is not the plain name of a file with a hash, like shop.0123abcd.css", path.display())]
     BadName { path: PathBuf, file: String },
