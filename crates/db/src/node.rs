@@ -93,7 +93,7 @@ impl Node {
 }
 
 /// Whether the server is still there. Where not, the connection is dropped, and its place is free.
-async fn answers(conn: &mut PgConnection) -> bool {
+pub(crate) async fn answers(conn: &mut PgConnection) -> bool {
     matches!(
         tokio::time::timeout(SIGN_OF_LIFE, conn.ping()).await,
         Ok(Ok(()))

@@ -9,7 +9,7 @@ use sqlx::postgres::PgPoolOptions;
 
 use crate::config::DatabaseConfig;
 use crate::error::{Error, Result};
-use crate::node::Node;
+use crate::node::{Node, answers};
 use crate::session::{Conn, Tx};
 
 /// The logical database of one domain. Cheap to clone.
@@ -122,6 +122,7 @@ impl Shard {
             .max_connections(1)
             // Before it is said again that the database is waited for.
             .acquire_timeout(Duration::from_secs(5))
+            .after_release(|conn, _| Box::pin(async move { Ok(answers(conn).await) }))
             .connect_lazy_with((*options).clone().options(unbounded))
     }
 }
