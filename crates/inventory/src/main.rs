@@ -8,7 +8,7 @@ use db::{DatabaseConfig, Db};
 use inventory::{MIGRATOR, http};
 use runtime::config::ConfigError;
 use runtime::config::{self, effective};
-use runtime::{BoxError, HttpConfig, LogConfig, Service, ShutdownConfig, auth, telemetry};
+use runtime::{BoxError, HttpConfig, LogConfig, Origin, Service, ShutdownConfig, auth, telemetry};
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -37,7 +37,7 @@ struct Databases {
 #[serde(deny_unknown_fields)]
 struct Domains {
     /// `http://users:8080`: knows who is staff.
-    users: String,
+    users: Origin,
 }
 
 fn main() -> ExitCode {

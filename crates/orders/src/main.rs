@@ -9,7 +9,7 @@ use db::{DatabaseConfig, Db};
 use orders::{MIGRATOR, MailFolder, Worker, http};
 use runtime::config::ConfigError;
 use runtime::config::{self, effective};
-use runtime::{BoxError, HttpConfig, LogConfig, Service, ShutdownConfig, auth, telemetry};
+use runtime::{BoxError, HttpConfig, LogConfig, Origin, Service, ShutdownConfig, auth, telemetry};
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -37,9 +37,9 @@ struct Databases {
 #[serde(deny_unknown_fields)]
 struct Domains {
     /// `http://users:8080`: knows who asks.
-    users: String,
+    users: Origin,
     /// `http://inventory:8080`: has the stock.
-    inventory: String,
+    inventory: Origin,
 }
 
 #[derive(Debug, Serialize, Deserialize)]

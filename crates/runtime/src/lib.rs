@@ -21,7 +21,7 @@ pub mod service;
 pub mod telemetry;
 
 pub use auth::{expired_session_cookie, session_cookie};
-pub use client::client;
+pub use client::{Origin, client};
 pub use failure::Failure;
 pub use health::Health;
 pub use layers::LayerConfig;

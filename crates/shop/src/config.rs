@@ -6,7 +6,8 @@ use db::DatabaseConfig;
 use orders::MailFolder;
 use runtime::config::ConfigError;
 use runtime::{HttpConfig, LogConfig, ShutdownConfig};
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
 use storefront::{Assets, AssetsError};
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -34,7 +35,16 @@ pub struct Config {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ShopConfig {
+    #[serde(deserialize_with = "at_least_one")]
     pub roles: Vec<Role>,
+}
+
+fn at_least_one<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Role>, D::Error> {
+    let roles = Vec::deserialize(deserializer)?;
+    match roles.is_empty() {
+        true => Err(D::Error::custom("expected `web`, `worker` or both")),
+        false => Ok(roles),
+    }
 }
 
 /// What a box that runs the shop does.
@@ -116,6 +126,16 @@ impl MailConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_shop_that_does_nothing_is_refused() {
+        let roles = ("APP__ROLES".to_owned(), "[]".to_owned());
+        let mistake = runtime::config::load_from::<ShopConfig>([], [roles]);
+        assert_eq!(
+            mistake.expect_err("a mistake").to_string(),
+            "environment APP__ROLES: roles: expected `web`, `worker` or both"
+        );
+    }
 
     #[test]
     fn folders_that_are_not_there_are_mistakes_that_name_their_key() {

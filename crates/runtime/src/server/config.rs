@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::de::{Error, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::config::positive;
 use crate::layers::Network;
 
 /// `[http]`: how a service meets the outside.
@@ -20,22 +21,39 @@ pub struct HttpConfig {
     /// Browsers come by TLS, which something before us ends: cookies are `Secure`.
     pub behind_tls: bool,
     /// From the end of a request's head to its answer.
-    #[serde(with = "humantime_serde")]
+    #[serde(
+        serialize_with = "humantime_serde::serialize",
+        deserialize_with = "positive::duration"
+    )]
     pub request_timeout: Duration,
     /// From the first byte of a request's head, or from accepting, to the end of that head.
-    #[serde(with = "humantime_serde")]
+    #[serde(
+        serialize_with = "humantime_serde::serialize",
+        deserialize_with = "positive::duration"
+    )]
     pub head_timeout: Duration,
     /// For all of a request's body: those who drip are cut.
-    #[serde(with = "humantime_serde")]
+    #[serde(
+        serialize_with = "humantime_serde::serialize",
+        deserialize_with = "positive::duration"
+    )]
     pub body_timeout: Duration,
     /// For the client to take 16 KiB of what waits for it: those who read slower are cut.
-    #[serde(with = "humantime_serde")]
+    #[serde(
+        serialize_with = "humantime_serde::serialize",
+        deserialize_with = "positive::duration"
+    )]
     pub send_timeout: Duration,
     /// A connection on which nothing went to and fro for so long is closed.
-    #[serde(with = "humantime_serde")]
+    #[serde(
+        serialize_with = "humantime_serde::serialize",
+        deserialize_with = "positive::duration"
+    )]
     pub idle_timeout: Duration,
+    #[serde(deserialize_with = "positive::count")]
     pub max_connections: usize,
     /// Requests at work at once; more are refused at once, with 503.
+    #[serde(deserialize_with = "positive::count")]
     pub max_in_flight: usize,
 }
 
@@ -84,5 +102,59 @@ impl<'de> Deserialize<'de> for Listen {
         }
 
         deserializer.deserialize_str(Address)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_of_zero_are_refused() {
+        for (key, zero, expected) in [
+            (
+                "max_connections",
+                "0",
+                "expected a nonzero usize, got integer `0`",
+            ),
+            (
+                "max_in_flight",
+                "0",
+                "expected a nonzero usize, got integer `0`",
+            ),
+            (
+                "request_timeout",
+                "0s",
+                "expected a duration longer than zero, got \"0s\"",
+            ),
+            (
+                "head_timeout",
+                "0s",
+                "expected a duration longer than zero, got \"0s\"",
+            ),
+            (
+                "body_timeout",
+                "0s",
+                "expected a duration longer than zero, got \"0s\"",
+            ),
+            (
+                "send_timeout",
+                "0s",
+                "expected a duration longer than zero, got \"0s\"",
+            ),
+            (
+                "idle_timeout",
+                "0ms",
+                "expected a duration longer than zero, got \"0s\"",
+            ),
+        ] {
+            let variable = format!("APP__{}", key.to_uppercase());
+            let mistake =
+                crate::config::load_from::<HttpConfig>([], [(variable.clone(), zero.to_owned())]);
+            assert_eq!(
+                mistake.unwrap_err().to_string(),
+                format!("environment {variable}: {key}: {expected}")
+            );
+        }
     }
 }
