@@ -79,16 +79,6 @@ impl Db {
     pub async fn read(&self, ctx: &Ctx, query: &'static str) -> Result<Conn> {
         self.shards[0].read(ctx, query).await
     }
-
-    /// Whether every shard answers now: for `/readyz`.
-    pub async fn ping(&self) -> Result<()> {
-        let ctx = Ctx::background("ping", Duration::from_secs(2));
-        for shard in self.shards() {
-            let mut conn = shard.primary.acquire(&ctx).await?;
-            sqlx::Connection::ping(&mut *conn).await?;
-        }
-        Ok(())
-    }
 }
 
 impl Shard {
