@@ -1,6 +1,10 @@
 //! The promises that span domains, on a whole shop and a real Postgres.
 
 use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 use contract::OrderId;
 use serde_json::json;
@@ -28,19 +32,25 @@ async fn a_product(client: &Client) -> String {
         .to_owned()
 }
 
-/// The books once the outbox is empty.
+/// The books once outbox and holds are settled.
 async fn assert_balanced(shop: &Shop, acknowledged: &[OrderId]) {
-    loop {
-        let books = shop::audit(shop.app().databases(), acknowledged)
-            .await
-            .expect("an audit");
-        if books.outbox_pending > 0 {
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-            continue;
+    let audit = || async {
+        let books = shop::audit(shop.app().databases(), acknowledged).await;
+        books.expect("an audit")
+    };
+    // Longer than a hold lasts, for a hold whose checkout died.
+    let settled = tokio::time::timeout(Duration::from_secs(90), async {
+        let mut books = audit().await;
+        while books.outbox_pending > 0 || books.holds_pending > 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            books = audit().await;
         }
-        assert_eq!(books.findings, [] as [String; 0]);
-        return;
-    }
+        books
+    });
+    let Ok(books) = settled.await else {
+        panic!("the books never settle: {:?}", audit().await);
+    };
+    assert_eq!(books.findings, [] as [String; 0]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -140,30 +150,60 @@ async fn nothing_acknowledged_is_lost_when_the_database_is_cut_off() {
     let sku = a_product(&shopper).await;
     stock(&shop, &sku, 500).await;
 
-    let mut acknowledged = Vec::new();
-    for n in 0..60 {
-        if n % 20 == 10 {
-            cut.cut();
-        }
-        let key = format!("cut-{n}");
-        let mut answer = shopper.buy(&key, &[&sku]).await;
-        let mut failures = 0;
-        while answer.status != 201 {
-            assert_eq!(answer.status, 503, "{}", answer.json);
-            assert!(answer.headers.contains_key("retry-after"));
-            failures += 1;
-            assert!(failures < 100, "it never recovers");
-            cut.mend();
-            answer = shopper.buy(&key, &[&sku]).await;
-        }
-        acknowledged.push(
-            answer.json["id"]
-                .as_str()
-                .expect("an id")
-                .parse()
-                .expect("an id"),
-        );
+    let (bought, lost) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let mut buyers = JoinSet::new();
+    for buyer in 0..8 {
+        let (shopper, sku) = (shopper.clone(), sku.clone());
+        let (bought, lost) = (bought.clone(), lost.clone());
+        buyers.spawn(async move {
+            let mut acknowledged = Vec::new();
+            for n in 0..10 {
+                acknowledged.push(insist(&shopper, &format!("cut-{buyer}-{n}"), &sku, &lost).await);
+                bought.fetch_add(1, Relaxed);
+            }
+            acknowledged
+        });
     }
-    assert_eq!(shopper.available(&sku).await, 440);
+    // In the midst of all buyers' checkouts, and each time until somebody felt it.
+    let cutting = async {
+        for sales in [10, 30, 50] {
+            reaches(&bought, sales).await;
+            let before = lost.load(Relaxed);
+            cut.cut();
+            reaches(&lost, before + 1).await;
+            cut.mend();
+        }
+    };
+    let all = async { tokio::join!(buyers.join_all(), cutting).0 };
+    let sold = tokio::time::timeout(Duration::from_secs(60), all).await;
+    let acknowledged: Vec<_> = sold.expect("it recovers").into_iter().flatten().collect();
+
+    let distinct: HashSet<_> = acknowledged.iter().collect();
+    assert_eq!((acknowledged.len(), distinct.len()), (80, 80));
+    assert_eq!(shopper.available(&sku).await, 420);
     assert_balanced(&shop, &acknowledged).await;
+}
+
+async fn reaches(count: &AtomicUsize, least: usize) {
+    while count.load(Relaxed) < least {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+/// Buys with one key until it is acknowledged; counts the answers that were lost.
+async fn insist(shopper: &Client, key: &str, sku: &str, lost: &AtomicUsize) -> OrderId {
+    loop {
+        let answer = shopper.buy(key, &[sku]).await;
+        match answer.status.as_u16() {
+            201 => {
+                let id = answer.json["id"].as_str().expect("an id");
+                return id.parse().expect("an id");
+            }
+            503 => assert!(answer.headers.contains_key("retry-after")),
+            409 => assert_eq!(answer.json["type"], "/problems/in-progress"),
+            other => panic!("{other}: {}", answer.json),
+        }
+        lost.fetch_add(1, Relaxed);
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }
