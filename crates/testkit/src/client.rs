@@ -36,7 +36,15 @@ impl Client {
     /// # Panics
     /// When he is not let in.
     pub async fn logged_in(&self, email: &str) -> Client {
-        let credentials = json!({ "email": email, "password": "correct horse" });
+        self.logged_in_with(email, "correct horse").await
+    }
+
+    /// The same as somebody who registered.
+    ///
+    /// # Panics
+    /// When he is not let in.
+    pub async fn logged_in_with(&self, email: &str, password: &str) -> Client {
+        let credentials = json!({ "email": email, "password": password });
         let answer = self.post("/api/v1/sessions", credentials).await;
         let token = answer.json["token"].as_str().expect("a token").to_owned();
         Client {

@@ -1,5 +1,5 @@
 //! For tests that cross crates: a real database that comes and goes, a whole shop on a port of its
-//! own, requests in a line, a browser, and a proxy that cuts the sockets of whoever goes through it.
+//! own or as three services, requests in a line, a browser, and a proxy that cuts the sockets of whoever goes through it.
 //!
 //! Never in a program that ships.
 //!
@@ -9,10 +9,12 @@ mod browser;
 mod client;
 mod cut;
 mod database;
+mod services;
 mod shop;
 
 pub use browser::Browser;
 pub use client::{Answer, Client};
 pub use cut::Cut;
 pub use database::Database;
+pub use services::Services;
 pub use shop::Shop;

@@ -19,7 +19,7 @@ use crate::client::Client;
 use crate::database::Database;
 
 /// Small, but with more than a page of everything.
-const SIZES: SeedConfig = SeedConfig {
+pub(crate) const SIZES: SeedConfig = SeedConfig {
     products: 60,
     users: 20,
     orders: 200,
