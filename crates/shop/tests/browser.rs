@@ -58,6 +58,8 @@ async fn buy_something(browser: &Browser, base: &str) -> anyhow::Result<()> {
 
     browser.fill("#q", "mug").await?;
     browser.click(".search button").await?;
+    // The page before has links to products, too.
+    browser.wait_for("h1 q").await?;
     browser.click("main a[href^='/products/']").await?;
     let name = browser.text("h1").await?;
     browser.shows_picture(".product-picture").await?;
