@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use fantoccini::{Client, ClientBuilder, Locator};
@@ -90,35 +90,31 @@ impl Browser {
 
     /// Waits until an element's text has this in it.
     pub async fn contains(&self, css: &str, text: &str) -> Result<()> {
-        let started = std::time::Instant::now();
-        loop {
-            let shown = self.text(css).await?;
-            if shown.contains(text) {
-                return Ok(());
-            }
-            ensure!(
-                started.elapsed() < PATIENCE,
-                "{css} shows no {text:?}, but {shown:?}"
-            );
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        let script = "
+            const shown = document.querySelector(arguments[0])?.innerText;
+            return shown?.includes(arguments[1]) ? null : `${arguments[0]} shows no ${arguments[1]}, but ${shown}`;";
+        self.settles(PATIENCE, script, &[css, text]).await
     }
 
     /// Waits until a picture has arrived and been decoded.
     pub async fn shows_picture(&self, css: &str) -> Result<()> {
-        self.wait_for(css).await?;
-        let started = std::time::Instant::now();
-        let script =
-            "const i = document.querySelector(arguments[0]); return i.complete && i.naturalWidth;";
+        let script = "
+            const picture = document.querySelector(arguments[0]);
+            return picture?.complete && picture.naturalWidth > 0 ? null : `the picture ${arguments[0]} does not show`;";
+        self.settles(PATIENCE, script, &[css]).await
+    }
+
+    /// Waits until this script, the body of a function, has nothing to object to the page and returns
+    /// null. It may return a promise.
+    pub async fn settles(&self, within: Duration, script: &str, arguments: &[&str]) -> Result<()> {
+        let started = Instant::now();
         loop {
-            let width = self.page.execute(script, vec![css.into()]).await?;
-            if width.as_u64().is_some_and(|width| width > 0) {
+            let arguments = arguments.iter().map(|&argument| argument.into()).collect();
+            let objection = self.page.execute(script, arguments).await?;
+            if objection.is_null() {
                 return Ok(());
             }
-            ensure!(
-                started.elapsed() < PATIENCE,
-                "the picture {css} does not show"
-            );
+            ensure!(started.elapsed() < within, "after {within:?}: {objection}");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }

@@ -30,7 +30,44 @@ pub(crate) struct Pretence {
 #[derive(Clone)]
 pub(crate) struct Boxes {
     pub(crate) addr: SocketAddr,
-    state: Arc<Mutex<BTreeMap<String, Pretence>>>,
+    state: Arc<Mutex<BTreeMap<String, Counters>>>,
+}
+
+/// What a box has counted until it began to pretend what it does now.
+#[derive(Clone, Copy)]
+struct Counters {
+    counted: Pretence,
+    since: Instant,
+    pretence: Pretence,
+}
+
+impl Counters {
+    /// As if it had run for a while: a counter that starts with the first scrape has no rate.
+    fn new(pretence: Pretence) -> Counters {
+        Counters {
+            counted: Pretence::default().and(pretence, 60.0),
+            since: Instant::now(),
+            pretence,
+        }
+    }
+
+    fn now(&self) -> Pretence {
+        self.counted
+            .and(self.pretence, self.since.elapsed().as_secs_f64())
+    }
+}
+
+impl Pretence {
+    /// With what the other adds in some seconds.
+    fn and(self, other: Pretence, seconds: f64) -> Pretence {
+        Pretence {
+            cpu: self.cpu + other.cpu * seconds,
+            requests: self.requests + other.requests * seconds,
+            failures: self.failures + other.failures * seconds,
+            sent: self.sent + other.sent * seconds,
+            queries: self.queries + other.queries * seconds,
+        }
+    }
 }
 
 impl Boxes {
@@ -41,15 +78,26 @@ impl Boxes {
             state: Arc::new(Mutex::new(
                 boxes
                     .iter()
-                    .map(|(name, pretence)| ((*name).to_owned(), *pretence))
+                    .map(|(name, pretence)| ((*name).to_owned(), Counters::new(*pretence)))
                     .collect(),
             )),
         };
         let router = Router::new()
             .route("/{name}", get(metrics))
-            .with_state((boxes.clone(), Instant::now()));
+            .with_state(boxes.clone());
         tokio::spawn(async move { axum::serve(listener, router).await });
         boxes
+    }
+
+    /// From now on this box does this.
+    pub(crate) fn pretend(&self, name: &str, pretence: Pretence) {
+        let mut state = self.state.lock().unwrap();
+        let counters = state.get_mut(name).expect("a box of this name");
+        *counters = Counters {
+            counted: counters.now(),
+            since: Instant::now(),
+            pretence,
+        };
     }
 
     /// From now on this box does not answer.
@@ -63,19 +111,17 @@ impl Boxes {
 }
 
 async fn metrics(
-    State((boxes, started)): State<(Boxes, Instant)>,
+    State(boxes): State<Boxes>,
     Path(name): Path<String>,
 ) -> Result<String, StatusCode> {
-    let pretence = boxes.state.lock().unwrap().get(&name).copied();
+    let counters = boxes.state.lock().unwrap().get(&name).copied();
     let Pretence {
         cpu,
         requests,
         failures,
         sent,
         queries,
-    } = pretence.ok_or(StatusCode::GONE)?;
-    // As if it had run for a while: a counter that starts with the first scrape has no rate.
-    let seconds = 60.0 + started.elapsed().as_secs_f64();
+    } = counters.ok_or(StatusCode::GONE)?.now();
     let mut text = format!(
         r#"box_cpu_seconds_total{{box="{name}"}} {}
 box_cpu_throttled_seconds_total{{box="{name}"}} {}
@@ -85,14 +131,13 @@ box_memory_limit_bytes{{box="{name}"}} 512e6
 box_network_bytes_total{{box="{name}",direction="receive"}} {}
 box_network_bytes_total{{box="{name}",direction="transmit"}} {}
 "#,
-        cpu * seconds,
-        cpu * seconds,
-        sent * seconds / 10.0,
-        sent * seconds * 1.1,
+        cpu,
+        cpu,
+        sent / 10.0,
+        sent * 1.1,
     );
     let page = r#"route="/products/{sku}",method="GET""#;
-    for (status, rate) in [("200", requests), ("503", failures)] {
-        let count = rate * seconds;
+    for (status, count) in [("200", requests), ("503", failures)] {
         let metric = "http_server_request_duration_seconds";
         for (bound, share) in [("0.025", 0.0), ("0.05", 1.0), ("+Inf", 1.0)] {
             let within = count * share;
@@ -101,13 +146,9 @@ box_network_bytes_total{{box="{name}",direction="transmit"}} {}
         }
         text += &format!("{metric}_count{{{page},status=\"{status}\"}} {count}\n");
     }
+    text += &format!("http_server_response_bytes_total{{route=\"/products/{{sku}}\"}} {sent}\n",);
     text += &format!(
-        "http_server_response_bytes_total{{route=\"/products/{{sku}}\"}} {}\n",
-        sent * seconds
-    );
-    text += &format!(
-        "db_query_duration_seconds_count{{query=\"product\",node=\"db:5432\",role=\"primary\"}} {}\n",
-        queries * seconds
+        "db_query_duration_seconds_count{{query=\"product\",node=\"db:5432\",role=\"primary\"}} {queries}\n",
     );
     Ok(text)
 }
