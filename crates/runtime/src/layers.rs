@@ -8,6 +8,7 @@ mod forwarded;
 mod headers;
 mod record;
 pub(crate) mod refusal;
+mod span;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -29,10 +30,12 @@ use tracing::Instrument;
 pub use forwarded::Network;
 
 use record::Record;
+use span::ServerSpan;
 
 use crate::extract::ClientAddr;
 use crate::failure::Failure;
 use crate::server::HttpConfig;
+use crate::trace::Exporter;
 
 /// Larger bodies get a 413.
 const MAX_BODY_BYTES: usize = 1 << 20;
@@ -47,6 +50,8 @@ pub struct LayerConfig {
     /// Which of the service's processes this is.
     pub instance: String,
     pub http: HttpConfig,
+    /// Where the spans of requests go, if anywhere.
+    pub traces: Option<Exporter>,
 }
 
 impl LayerConfig {
@@ -55,6 +60,7 @@ impl LayerConfig {
             service: service.into(),
             instance: boxstat::name().to_owned(),
             http: http.clone(),
+            traces: None,
         }
     }
 }
@@ -89,11 +95,17 @@ async fn handle(State(layers): State<Arc<Layers>>, mut request: Request, next: N
     let started = Instant::now();
     let config = &layers.config;
     let believed = forwarded::is_believed(&request, &config.http.trusted_proxies);
-    let ctx = context::make(request.headers(), believed, config.http.request_timeout);
+    let (ctx, place) = context::make(
+        request.headers(),
+        believed,
+        config.http.request_timeout,
+        config.traces.is_some(),
+    );
     let client = forwarded::client(&request, &config.http.trusted_proxies);
     request.extensions_mut().insert(ctx.clone());
     request.extensions_mut().insert(ClientAddr(client));
     let record = Record::of(&request, client, started);
+    let traced = ServerSpan::begin(config.traces.as_ref(), &place, &request, ctx.request_id());
     let is_api = refusal::is_api(&request);
 
     let span = tracing::info_span!("request", request.id = ctx.request_id());
@@ -102,6 +114,9 @@ async fn handle(State(layers): State<Arc<Layers>>, mut request: Request, next: N
         let response = answer.unwrap_or_else(IntoResponse::into_response);
         let response = refusal::unrouted(response, is_api);
         record.finish(&response);
+        if let Some(traced) = traced {
+            traced.end(response.status());
+        }
         response
     };
     let mut response = answer.instrument(span).await;

@@ -19,6 +19,7 @@ pub mod rpc;
 pub mod server;
 pub mod service;
 pub mod telemetry;
+pub mod trace;
 
 pub use auth::{expired_session_cookie, session_cookie};
 pub use client::{Origin, client};

@@ -13,7 +13,8 @@ use crate::health::{self, Health};
 use crate::layers::{self, LayerConfig};
 use crate::lifecycle::{Lifecycle, ShutdownConfig};
 use crate::server::{self, HttpConfig, Listen};
-use crate::telemetry::Figures;
+use crate::telemetry::{self, Figures};
+use crate::trace::Exporter;
 
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -82,8 +83,12 @@ impl Service {
                 figures.run_upkeep();
             }
         });
+        let mut layers = LayerConfig::new(name, http);
+        if let Some(endpoint) = telemetry::otlp_endpoint() {
+            layers.traces = Some(Exporter::start(endpoint, name, &layers.instance)?);
+        }
         Ok(Service {
-            layers: LayerConfig::new(name, http),
+            layers,
             lifecycle,
             health,
         })
@@ -120,7 +125,11 @@ impl Service {
     /// Runs the jobs alone until a signal comes.
     pub async fn run(self) -> Result<(), BoxError> {
         tracing::info!(service = self.layers.service, "started");
-        Ok(self.lifecycle.run().await?)
+        let outcome = self.lifecycle.run().await;
+        if let Some(traces) = self.layers.traces {
+            traces.stop().await;
+        }
+        Ok(outcome?)
     }
 }
 

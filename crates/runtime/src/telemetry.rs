@@ -9,12 +9,16 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::EnvFilter;
 
+use crate::client::Origin;
+
 /// `[log]`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LogConfig {
     pub filter: Filter,
     pub format: Format,
+    /// Where spans go, as OTLP over HTTP: `http://collector:4318`. Without one: nowhere.
+    pub otlp_endpoint: Option<Origin>,
 }
 
 /// What is logged: `info,db=debug`. A line for each request comes with `access=debug`.
@@ -63,8 +67,18 @@ impl fmt::Display for Filter {
     }
 }
 
+static OTLP_ENDPOINT: OnceLock<Origin> = OnceLock::new();
+
+/// That of the configuration, once [`init`] has been called.
+pub(crate) fn otlp_endpoint() -> Option<Origin> {
+    OTLP_ENDPOINT.get().cloned()
+}
+
 /// Starts logging, to stderr; panics are logged, too. The first call counts.
 pub fn init(config: &LogConfig) {
+    if let Some(endpoint) = &config.otlp_endpoint {
+        let _ = OTLP_ENDPOINT.set(endpoint.clone());
+    }
     let log = tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(&config.filter.0))
         .with_ansi(std::io::stderr().is_terminal())

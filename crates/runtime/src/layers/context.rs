@@ -7,10 +7,17 @@ use contract::remote::{DEADLINE_HEADER, REQUEST_ID_HEADER, TRACEPARENT_HEADER};
 use http::HeaderMap;
 use uuid::Uuid;
 
-/// The context of a request that must be answered within `budget`, or sooner if its caller says so
+use crate::trace::TraceContext;
+
+/// The context and the place in its trace of a request that must be answered within `budget`, or sooner if its caller says so
 /// and is believed. Of others nothing is taken over: they could pass as another request in our logs,
 /// or have us start work that is bound to be given up.
-pub(super) fn make(headers: &HeaderMap, believed: bool, budget: Duration) -> Ctx {
+pub(super) fn make(
+    headers: &HeaderMap,
+    believed: bool,
+    budget: Duration,
+    is_recorded: bool,
+) -> (Ctx, TraceContext) {
     let text = |name| {
         let value = headers.get(name).filter(|_| believed)?;
         value.to_str().ok()
@@ -20,47 +27,18 @@ pub(super) fn make(headers: &HeaderMap, believed: bool, budget: Duration) -> Ctx
         Some(id) if is_plausible_id(id) => id.to_owned(),
         _ => fresh.to_string(),
     };
-    let trace_id = text(TRACEPARENT_HEADER).and_then(parse_traceparent);
-    let traceparent = traceparent(trace_id, fresh);
+    let place = text(TRACEPARENT_HEADER).and_then(|parent| TraceContext::carry_on(parent, fresh));
+    let place = place.unwrap_or_else(|| TraceContext::begin(fresh, is_recorded));
     let asked = text(DEADLINE_HEADER).and_then(|ms| ms.parse().ok());
     let budget = asked.map_or(budget, |ms| budget.min(Duration::from_millis(ms)));
-    Ctx::new(request_id, Some(traceparent), budget)
+    let ctx = Ctx::new(request_id, Some(place.to_string()), budget);
+    (ctx, place)
 }
 
 /// Short, and harmless in any log.
 fn is_plausible_id(id: &str) -> bool {
     let is_safe = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
     (1..=64).contains(&id.len()) && id.bytes().all(is_safe)
-}
-
-/// Trace id and flags of a W3C `traceparent` (version 00, or a later one that begins alike).
-fn parse_traceparent(value: &str) -> Option<(&str, &str)> {
-    let mut parts = value.split('-');
-    let (version, trace, parent, flags) =
-        (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-    let is_hex = |part: &str, len| {
-        part.len() == len && part.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
-    };
-    let is_zero = |part: &str| part.bytes().all(|b| b == b'0');
-    let fits = is_hex(version, 2)
-        && version != "ff"
-        && (version != "00" || parts.next().is_none())
-        && is_hex(trace, 32)
-        && !is_zero(trace)
-        && is_hex(parent, 16)
-        && !is_zero(parent)
-        && is_hex(flags, 2);
-    fits.then_some((trace, flags))
-}
-
-/// Carries on the trace, or begins one, with a span of our own. The trace then is the fresh id in
-/// hexadecimal: who knows one knows the other.
-fn traceparent(trace: Option<(&str, &str)>, fresh: Uuid) -> String {
-    let (_, span) = fresh.as_u64_pair();
-    match trace {
-        Some((trace, flags)) => format!("00-{trace}-{span:016x}-{flags}"),
-        None => format!("00-{}-{span:016x}-00", fresh.simple()),
-    }
 }
 
 #[cfg(test)]
@@ -72,7 +50,7 @@ mod tests {
             .iter()
             .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()))
             .collect();
-        make(&headers, true, Duration::from_secs(10))
+        make(&headers, true, Duration::from_secs(10), false).0
     }
 
     #[test]
@@ -107,7 +85,7 @@ mod tests {
         ] {
             let ctx = context(&[("traceparent", bad)]);
             let ours = ctx.traceparent().unwrap();
-            assert!(parse_traceparent(ours).is_some(), "{ours}");
+            assert!(TraceContext::carry_on(ours, Uuid::now_v7()).is_some());
             assert!(!ours.contains("4bf92f") && !ours.contains(&zeros), "{ours}");
         }
     }

@@ -74,7 +74,7 @@ fn body_bytes(response: &Response) -> u64 {
 }
 
 /// Methods are the client's words: those that nobody knows share a label.
-fn method_label(method: &Method) -> &'static str {
+pub(super) fn method_label(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",
         Method::HEAD => "HEAD",
