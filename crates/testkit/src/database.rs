@@ -41,6 +41,18 @@ impl Database {
         self.pool(self.options.clone())
     }
 
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub fn user(&self) -> &str {
+        self.options.get_username()
+    }
+
+    pub fn host(&self) -> &str {
+        self.options.get_host()
+    }
+
     /// The server's port.
     pub fn port(&self) -> u16 {
         self.options.get_port()

@@ -1,5 +1,6 @@
 //! For tests that cross crates: a real database that comes and goes, a whole shop on a port of its
-//! own or as three services, requests in a line, a browser, and a proxy that cuts the sockets of whoever goes through it.
+//! own or as three services, requests in a line, a browser, a binary as it
+//! ships, and a proxy that cuts the sockets of whoever goes through it.
 //!
 //! Never in a program that ships.
 //!
@@ -9,6 +10,7 @@ mod browser;
 mod client;
 mod cut;
 mod database;
+mod process;
 mod services;
 mod shop;
 
@@ -16,5 +18,6 @@ pub use browser::Browser;
 pub use client::{Answer, Client};
 pub use cut::Cut;
 pub use database::Database;
+pub use process::Process;
 pub use services::Services;
 pub use shop::Shop;
