@@ -74,6 +74,10 @@ impl Compose {
         format!("http://127.0.0.1:{}", self.ports.front)
     }
 
+    pub(crate) fn ports(&self) -> Ports {
+        self.ports
+    }
+
     pub(crate) fn control_url(&self) -> String {
         format!("http://127.0.0.1:{}", self.ports.control)
     }

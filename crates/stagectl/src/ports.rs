@@ -1,6 +1,8 @@
 //! The ports of 127.0.0.1 on which a stage is published, each with its variable.
 
-use anyhow::Context;
+use anyhow::{Context, bail};
+
+use crate::Missing;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Ports {
@@ -37,6 +39,19 @@ impl Ports {
 
     fn each(self) -> [u16; 3] {
         [self.front, self.control, self.prometheus]
+    }
+
+    /// Says which port another program holds, and how to choose another.
+    pub(crate) fn refuse_taken(self) -> anyhow::Result<()> {
+        for (variable, port) in self.env() {
+            let taken = port.parse().is_ok_and(|port| !is_free(port));
+            if taken {
+                bail!(Missing(format!(
+                    "port {port} is taken by another program: end it, or export {variable} with another port"
+                )));
+            }
+        }
+        Ok(())
     }
 
     /// As compose files read them.

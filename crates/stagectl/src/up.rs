@@ -15,6 +15,9 @@ use crate::stage::Stage;
 /// Nothing new to be heard from the shop for this long: it hangs. Longer than any one step of
 /// filling the database takes at the default cap.
 const SILENCE: Duration = Duration::from_secs(120);
+/// The shop answers within seconds of its start, if only to say how far it is. Without any answer
+/// for so long it does not start: its box may be making a new database first.
+const NO_ANSWER: Duration = Duration::from_secs(45);
 /// However much there is to be heard: far beyond filling a database at the default cap.
 const START: Duration = Duration::from_secs(1800);
 
@@ -34,7 +37,14 @@ pub(crate) async fn run(
         ));
         return Ok(false);
     }
-    let seconds = bring_up(compose, stage, build).await?.as_secs_f64();
+    let took = tokio::select! {
+        took = bring_up(compose, stage, build) => took?,
+        _ = tokio::signal::ctrl_c() => bail!(
+            "interrupted: what was started goes on; ./stage up {} waits for it, ./stage down stops it",
+            stage.number()
+        ),
+    };
+    let seconds = took.as_secs_f64();
     let (url, room) = (compose.front_url(), compose.control_url());
     if as_json {
         let urls = json!({ "shop": url, "control_room": room });
@@ -59,9 +69,12 @@ pub(crate) async fn bring_up(
     stage: Stage,
     build: bool,
 ) -> anyhow::Result<Duration> {
+    let containers = compose.containers().await?;
+    if containers.iter().all(|c| c.state != "running") {
+        compose.ports().refuse_taken()?;
+    }
     images::ensure(compose, &stage.file(), build).await?;
     let started = Instant::now();
-    let containers = compose.containers().await?;
     if let Some(other) = Compose::stage_of(&containers).filter(|other| *other != stage) {
         console::step(&format!("stopping {other}; its data stays"));
         compose.down(other, false).await?;
@@ -90,12 +103,12 @@ pub(crate) async fn wait_until_it_serves(compose: &Compose, stage: Stage) -> any
         let said = match http.get(&url).send().await {
             Ok(answer) if answer.status().is_success() => return Ok(()),
             Ok(answer) => match answer.json::<Problem>().await {
-                Ok(problem) => problem.detail.unwrap_or(problem.title),
-                Err(_) => "the shop is starting".to_owned(),
+                Ok(problem) => Some(problem.detail.unwrap_or(problem.title)),
+                Err(_) => Some("the shop is starting".to_owned()),
             },
-            Err(_) => "waiting for the shop".to_owned(),
+            Err(_) => None,
         };
-        progress.tell(&said);
+        progress.tell(said.as_deref().unwrap_or("waiting for the shop"));
         if let Err(why) = patience.hear(said, Instant::now()) {
             drop(progress);
             tell_why(compose, stage).await?;
@@ -111,6 +124,7 @@ struct Patience {
     started: Instant,
     heard: HashSet<String>,
     last_news: Instant,
+    last_answer: Instant,
 }
 
 impl Patience {
@@ -119,13 +133,20 @@ impl Patience {
             started: now,
             heard: HashSet::new(),
             last_news: now,
+            last_answer: now,
         }
     }
 
-    /// An error, with the reason, once it is exhausted.
-    fn hear(&mut self, said: String, now: Instant) -> Result<(), String> {
-        if self.heard.insert(said) {
-            self.last_news = now;
+    /// An error, with the reason, once it is exhausted. `None`: the shop did not answer.
+    fn hear(&mut self, said: Option<String>, now: Instant) -> Result<(), String> {
+        if let Some(said) = said {
+            self.last_answer = now;
+            if self.heard.insert(said) {
+                self.last_news = now;
+            }
+        }
+        if now - self.last_answer > NO_ANSWER {
+            return Err(format!("no answer for {} s", NO_ANSWER.as_secs()));
         }
         if now - self.last_news > SILENCE {
             return Err(format!("nothing new for {} s", SILENCE.as_secs()));
@@ -156,7 +177,7 @@ mod tests {
     use super::*;
 
     /// How long it is waited for a shop that says something every second; without end, an hour.
-    fn waited(said: impl Fn(u64) -> String) -> (u64, Option<String>) {
+    fn waited(said: impl Fn(u64) -> Option<String>) -> (u64, Option<String>) {
         let start = Instant::now();
         let mut patience = Patience::new(start);
         for second in 0..3600 {
@@ -168,35 +189,29 @@ mod tests {
         (3600, None)
     }
 
+    fn given_up(seconds: u64, why: &str) -> (u64, Option<String>) {
+        (seconds, Some(why.to_owned()))
+    }
+
     #[test]
-    fn a_shop_that_says_nothing_is_given_up() {
-        let (seconds, why) = waited(|_| "waiting for the shop".to_owned());
-        assert_eq!(
-            (seconds, why.as_deref()),
-            (121, Some("nothing new for 120 s"))
-        );
+    fn a_shop_that_does_not_answer_is_given_up() {
+        assert_eq!(waited(|_| None), given_up(46, "no answer for 45 s"));
     }
 
     #[test]
     fn a_crash_loop_is_no_news() {
         let words = [
-            "waiting for the shop",
-            "filling the catalogue: 1 %",
-            "the shop is starting",
+            None,
+            Some("filling the catalogue: 1 %"),
+            Some("the shop is starting"),
         ];
-        let (seconds, why) = waited(|second| words[second as usize % 3].to_owned());
-        assert_eq!(
-            (seconds, why.as_deref()),
-            (123, Some("nothing new for 120 s"))
-        );
+        let gone = waited(|second| words[second as usize % 3].map(str::to_owned));
+        assert_eq!(gone, given_up(123, "nothing new for 120 s"));
     }
 
     #[test]
     fn a_slow_start_is_waited_for_but_not_for_ever() {
-        let (seconds, why) = waited(|second| format!("{} rows", second / 100));
-        assert_eq!(
-            (seconds, why.as_deref()),
-            (1801, Some("not ready after 1800 s"))
-        );
+        let slow = waited(|second| Some(format!("{} rows", second / 100)));
+        assert_eq!(slow, given_up(1801, "not ready after 1800 s"));
     }
 }
