@@ -62,7 +62,9 @@ async fn sells(guest: &Client, databases: &AppDatabases) {
 
     assert_eq!(ada.get("/api/v1/reports/sales?days=30").await.status, 403);
     // What services ask each other is nobody else's.
-    let call = guest.post("/internal/users/user", json!({ "id": kept })).await;
+    let call = guest
+        .post("/internal/users/user", json!({ "id": kept }))
+        .await;
     assert_eq!(call.status, 404);
     let kept = kept.parse().expect("an id");
     balances(databases, kept).await;
