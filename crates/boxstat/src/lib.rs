@@ -16,7 +16,7 @@ use std::io;
 use std::path::Path;
 
 pub use exposition::{Exposition, Kind};
-pub use name::name;
+pub use name::{name, name_of};
 
 use cgroup::Cgroup;
 use network::Network;

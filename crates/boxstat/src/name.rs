@@ -26,27 +26,32 @@ pub fn name() -> &'static str {
     })
 }
 
-fn ask_docker(host: &str) -> Option<String> {
+/// What another box on this network is called; `None` where nobody knows. May take a second.
+pub fn name_of(address: Ipv4Addr) -> Option<String> {
     let resolver = fs::read_to_string("/etc/resolv.conf").ok()?;
     if !resolver.contains(&format!("nameserver {DOCKER_DNS}")) {
         return None;
     }
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).ok()?;
+    socket.connect((DOCKER_DNS, 53)).ok()?;
+    socket.set_read_timeout(Some(PATIENCE)).ok()?;
+    let mut answer = [0; 512];
+    (0..ATTEMPTS).find_map(|_| {
+        socket.send(&question(address)).ok()?;
+        let length = socket.recv(&mut answer).ok()?;
+        let (container, network) = pointed_at(&answer[..length])?;
+        Some(box_name(&container, &network))
+    })
+}
+
+fn ask_docker(host: &str) -> Option<String> {
     // Docker writes a container's own addresses to its /etc/hosts.
     let own = (host, 0).to_socket_addrs().ok()?;
     let own = own.into_iter().find_map(|address| match address.ip() {
         IpAddr::V4(ip) => Some(ip),
         IpAddr::V6(_) => None,
     })?;
-    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).ok()?;
-    socket.connect((DOCKER_DNS, 53)).ok()?;
-    socket.set_read_timeout(Some(PATIENCE)).ok()?;
-    let mut answer = [0; 512];
-    (0..ATTEMPTS).find_map(|_| {
-        socket.send(&question(own)).ok()?;
-        let length = socket.recv(&mut answer).ok()?;
-        let (container, network) = pointed_at(&answer[..length])?;
-        Some(box_name(&container, &network))
-    })
+    name_of(own)
 }
 
 /// A DNS message (RFC 1035, section 4) that asks which name this address has.

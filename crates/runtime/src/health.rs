@@ -132,7 +132,7 @@ mod tests {
 
     async fn get(health: &Health, path: &str) -> (u16, String) {
         let request = Request::get(path).body(axum::body::Body::empty()).unwrap();
-        let routes = routes(health.clone(), Figures::start());
+        let routes = routes(health.clone(), Figures::start(None));
         let response = routes.oneshot(request).await.unwrap();
         let status = response.status().as_u16();
         let body = response.into_body().collect().await.unwrap().to_bytes();

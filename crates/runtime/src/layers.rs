@@ -27,7 +27,8 @@ use http_body_util::BodyExt;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tracing::Instrument;
 
-pub use forwarded::Network;
+pub use context::is_plausible_id;
+pub use forwarded::{Network, client_behind, holds};
 
 use record::Record;
 use span::ServerSpan;

@@ -28,15 +28,15 @@ use tokio_util::sync::CancellationToken;
 use tower::Service;
 
 pub use config::{HttpConfig, Listen};
-use connection::Connection;
+pub use connection::{Connection, bound_unsent};
 
 use crate::failure::Failure;
 
 /// A larger head gets a 431.
-const MAX_HEAD_BYTES: usize = 16 << 10;
+pub const MAX_HEAD_BYTES: usize = 16 << 10;
 
 /// Accepting fails when the process is out of descriptors: trying again at once would only spin.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// The address at the other end of the connection, in a request's extensions.
 #[derive(Debug, Clone, Copy)]
@@ -52,7 +52,7 @@ pub async fn serve(
     config: &HttpConfig,
     drain: CancellationToken,
 ) {
-    if let Err(error) = connection::bound_unsent(&listener) {
+    if let Err(error) = bound_unsent(&listener) {
         tracing::warn!(%error, "slow readers may be cut early");
     }
     let mut http = auto::Builder::new(TokioExecutor::new());
@@ -125,8 +125,8 @@ impl Server {
     }
 
     async fn answer(&self, request: Request<Incoming>, peer: Peer) -> Result<Response, Infallible> {
-        if let Err(failure) = check_host(&request) {
-            let mut refusal = failure.into_response();
+        if let Err(problem) = check_host(&request) {
+            let mut refusal = Failure::from(problem).into_response();
             if request.version() <= Version::HTTP_11 {
                 refusal
                     .headers_mut()
@@ -141,7 +141,7 @@ impl Server {
 }
 
 /// Exactly one host, and not an empty one (RFC 9112, 3.2). HTTP/1.0 knows none.
-fn check_host<B>(request: &Request<B>) -> Result<(), Failure> {
+pub fn check_host<B>(request: &Request<B>) -> Result<(), Problem> {
     let mut hosts = request.headers().get_all(HOST).iter();
     let host = hosts.next();
     let expected = match (host, hosts.next()) {
@@ -152,8 +152,7 @@ fn check_host<B>(request: &Request<B>) -> Result<(), Failure> {
         (None, None) if request.version() < Version::HTTP_11 => return Ok(()),
         (None, None) => "expected a Host",
     };
-    let problem = Problem::new(400, "bad-host", "Bad Host").detail(expected);
-    Err(problem.into())
+    Err(Problem::new(400, "bad-host", "Bad Host").detail(expected))
 }
 
 #[cfg(test)]

@@ -2,16 +2,18 @@
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use boxstat::Exposition;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::ConfigError;
 use crate::health::{self, Health};
 use crate::layers::{self, LayerConfig};
-use crate::lifecycle::{Lifecycle, ShutdownConfig};
+use crate::lifecycle::{Lifecycle, Phase, ShutdownConfig};
 use crate::server::{self, HttpConfig, Listen};
 use crate::telemetry::{self, Figures};
 use crate::trace::Exporter;
@@ -41,6 +43,17 @@ where
     }
 }
 
+/// What a service has on its admin port beside health and the figures that all have.
+#[derive(Default)]
+pub struct Admin {
+    pub routes: Router,
+    /// Added to `/metrics`: for figures that are counted in a way of their own.
+    pub figures: Option<WriteFigures>,
+}
+
+/// Writes figures down, whenever somebody asks.
+pub type WriteFigures = Arc<dyn Fn(&mut Exposition) + Send + Sync>;
+
 /// A service that starts: alive from now on, ready once it serves.
 ///
 /// ```no_run
@@ -67,10 +80,20 @@ impl Service {
         http: &HttpConfig,
         shutdown: &ShutdownConfig,
     ) -> Result<Service, BoxError> {
+        Service::start_with(name, http, shutdown, Admin::default()).await
+    }
+
+    /// The same for a service that has more to say on its admin port.
+    pub async fn start_with(
+        name: &str,
+        http: &HttpConfig,
+        shutdown: &ShutdownConfig,
+        admin: Admin,
+    ) -> Result<Service, BoxError> {
         let lifecycle = Lifecycle::new(shutdown)?;
         let health = Health::new(lifecycle.phase());
-        let figures = Figures::start();
-        let admin = health::routes(health.clone(), figures.clone());
+        let figures = Figures::start(admin.figures);
+        let admin = health::routes(health.clone(), figures.clone()).merge(admin.routes);
         let listener = listen("admin", http.admin).await?;
         let config = http.clone();
         // To the very end: that it drains must be seen.
@@ -101,6 +124,11 @@ impl Service {
     /// Which of the service's processes this is.
     pub fn instance(&self) -> &str {
         &self.layers.instance
+    }
+
+    /// The process's way from start to end.
+    pub fn phase(&self) -> &Phase {
+        self.lifecycle.phase()
     }
 
     /// Runs a job beside the routes; see [`Lifecycle::spawn`].

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use tracing_subscriber::EnvFilter;
 
 use crate::client::Origin;
+use crate::service::WriteFigures;
 
 /// `[log]`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -127,10 +128,11 @@ pub fn metrics() -> PrometheusHandle {
 pub(crate) struct Figures {
     process: PrometheusHandle,
     of_box: Option<Arc<BoxStat>>,
+    more: Option<WriteFigures>,
 }
 
 impl Figures {
-    pub(crate) fn start() -> Figures {
+    pub(crate) fn start(more: Option<WriteFigures>) -> Figures {
         let of_box = BoxStat::as_pid_1().unwrap_or_else(|error| {
             tracing::warn!(%error, "no figures of the box");
             None
@@ -138,11 +140,17 @@ impl Figures {
         Figures {
             process: metrics(),
             of_box: of_box.map(Arc::new),
+            more,
         }
     }
 
     pub(crate) fn render(&self) -> String {
         let mut text = self.process.render();
+        if let Some(write) = &self.more {
+            let mut out = Exposition::default();
+            write(&mut out);
+            text.push_str(&out.into_text());
+        }
         if let Some(of_box) = &self.of_box {
             let mut out = Exposition::default();
             match of_box.write(&mut out) {

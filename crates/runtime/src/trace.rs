@@ -7,5 +7,5 @@
 mod context;
 mod export;
 
-pub(crate) use context::TraceContext;
+pub use context::TraceContext;
 pub use export::Exporter;

@@ -35,8 +35,8 @@ pub(super) fn make(
     (ctx, place)
 }
 
-/// Short, and harmless in any log.
-fn is_plausible_id(id: &str) -> bool {
+/// Whether this may be a request's id: short, and harmless in any log.
+pub fn is_plausible_id(id: &str) -> bool {
     let is_safe = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
     (1..=64).contains(&id.len()) && id.bytes().all(is_safe)
 }

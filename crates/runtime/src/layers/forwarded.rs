@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::str::FromStr;
 
 use axum::extract::Request;
+use http::HeaderMap;
 use serde::{Deserialize, Serialize};
 
 use crate::server::Peer;
@@ -75,15 +76,22 @@ fn peer(request: &Request) -> Option<IpAddr> {
     peer.map(|peer| peer.0.ip().to_canonical())
 }
 
-fn holds(networks: &[Network], address: IpAddr) -> bool {
+/// Whether one of these networks has this address.
+pub fn holds(networks: &[Network], address: IpAddr) -> bool {
     networks.iter().any(|network| network.contains(address))
 }
 
 /// The last address that no trusted proxy has: those to its left are only what it claims itself.
 /// Requests made inside this process come from loopback.
 pub(super) fn client(request: &Request, trusted: &[Network]) -> IpAddr {
-    let mut client = peer(request).unwrap_or(Ipv4Addr::LOCALHOST.into());
-    let hops = request.headers().get_all("x-forwarded-for").iter().rev();
+    let peer = peer(request).unwrap_or(Ipv4Addr::LOCALHOST.into());
+    client_behind(peer, request.headers(), trusted)
+}
+
+/// As [`client`], for whoever knows the peer.
+pub fn client_behind(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> IpAddr {
+    let mut client = peer;
+    let hops = headers.get_all("x-forwarded-for").iter().rev();
     let hops = hops.flat_map(|value| value.to_str().unwrap_or_default().rsplit(','));
     for hop in hops {
         if !holds(trusted, client) {

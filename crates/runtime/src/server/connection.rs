@@ -1,4 +1,4 @@
-//! A TCP stream that is read strictly and waits for nobody for ever.
+//! A stream from a client that is read strictly and waits for nobody for ever.
 
 use std::io;
 use std::pin::Pin;
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::HttpConfig;
@@ -15,8 +15,9 @@ use super::framing::{Ambiguous, Framing};
 
 /// What is not plainly framed reaches hyper as poison, which it answers with 400 and a close, in its
 /// turn among pipelined requests. Waits that last too long are read errors, which close at once.
-pub(super) struct Connection {
-    stream: TcpStream,
+#[derive(Debug)]
+pub struct Connection<S> {
+    stream: S,
     framing: Framing,
     refused: bool,
     head_timeout: Duration,
@@ -32,8 +33,8 @@ pub(super) struct Connection {
     timer: Pin<Box<Sleep>>,
 }
 
-impl Connection {
-    pub(super) fn new(stream: TcpStream, config: &HttpConfig) -> Connection {
+impl<S> Connection<S> {
+    pub fn new(stream: S, config: &HttpConfig) -> Connection<S> {
         let now = Instant::now();
         Connection {
             stream,
@@ -106,7 +107,7 @@ const MIN_TAKEN: u32 = 16 << 10;
 /// Makes the kernel hold little that is not sent yet, on all connections that are accepted here.
 /// Otherwise it takes megabytes, and asks for more only when a third of them has left: that would
 /// look like a stall where a client is merely slow, and cost the memory besides.
-pub(super) fn bound_unsent(listener: &TcpListener) -> io::Result<()> {
+pub fn bound_unsent(listener: &TcpListener) -> io::Result<()> {
     // Linux wakes writers when less than half of this is left.
     SockRef::from(listener).set_tcp_notsent_lowat(2 * MIN_TAKEN)
 }
@@ -118,7 +119,7 @@ fn put_poison(buf: &mut ReadBuf<'_>) {
     buf.put_slice(&POISON[..POISON.len().min(buf.remaining())]);
 }
 
-impl AsyncRead for Connection {
+impl<S: AsyncRead + Unpin> AsyncRead for Connection<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -140,7 +141,7 @@ impl AsyncRead for Connection {
     }
 }
 
-impl AsyncWrite for Connection {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Connection<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

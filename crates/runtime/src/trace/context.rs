@@ -5,17 +5,17 @@ use uuid::Uuid;
 
 /// A request's place in its trace: a span of our own.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct TraceContext {
-    pub(crate) trace: TraceId,
+pub struct TraceContext {
+    pub trace: TraceId,
     /// The caller's span, if there is one.
-    pub(crate) parent: Option<SpanId>,
-    pub(crate) span: SpanId,
-    pub(crate) flags: TraceFlags,
+    pub parent: Option<SpanId>,
+    pub span: SpanId,
+    pub flags: TraceFlags,
 }
 
 impl TraceContext {
     /// The trace is this fresh id in hexadecimal: who knows one knows the other.
-    pub(crate) fn begin(fresh: Uuid, is_recorded: bool) -> TraceContext {
+    pub fn begin(fresh: Uuid, is_recorded: bool) -> TraceContext {
         TraceContext {
             trace: TraceId::from_bytes(fresh.into_bytes()),
             parent: None,
@@ -26,7 +26,7 @@ impl TraceContext {
 
     /// Carries on the trace of a `traceparent` (version 00, or a later one that begins alike).
     /// Whether it is recorded is for the one to say who began it.
-    pub(crate) fn carry_on(traceparent: &str, fresh: Uuid) -> Option<TraceContext> {
+    pub fn carry_on(traceparent: &str, fresh: Uuid) -> Option<TraceContext> {
         let mut parts = traceparent.split('-');
         let (version, trace, parent, flags) =
             (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
