@@ -17,6 +17,7 @@ pub struct Family<'a> {
 pub enum Kind {
     Counter,
     Gauge,
+    Histogram,
 }
 
 impl Exposition {
@@ -27,6 +28,7 @@ impl Exposition {
         let kind = match kind {
             Kind::Counter => "counter",
             Kind::Gauge => "gauge",
+            Kind::Histogram => "histogram",
         };
         let _ = writeln!(self.0, "# TYPE {name} {kind}");
         Family {
@@ -58,7 +60,30 @@ impl Exposition {
 
 impl Family<'_> {
     pub fn sample(&mut self, labels: &[(&str, &str)], value: f64) {
-        let _ = write!(self.text, "{}{{", self.name);
+        self.part("", labels, value);
+    }
+
+    /// One histogram: `counts` has one more than there are `bounds`, for what lies beyond the last.
+    pub fn histogram(
+        &mut self,
+        labels: &[(&str, &str)],
+        bounds: impl Iterator<Item = f64>,
+        counts: impl Iterator<Item = u64>,
+        sum: f64,
+    ) {
+        let mut total = 0;
+        let bounds = bounds.map(|bound| bound.to_string());
+        for (bound, count) in bounds.chain(["+Inf".to_owned()]).zip(counts) {
+            total += count;
+            let labels = [labels, &[("le", bound.as_str())]].concat();
+            self.part("_bucket", &labels, total as f64);
+        }
+        self.part("_sum", labels, sum);
+        self.part("_count", labels, total as f64);
+    }
+
+    fn part(&mut self, suffix: &str, labels: &[(&str, &str)], value: f64) {
+        let _ = write!(self.text, "{}{suffix}{{", self.name);
         for (i, (label, value)) in labels.iter().enumerate() {
             let comma = if i == 0 { "" } else { "," };
             let _ = write!(self.text, "{comma}{label}=\"{}\"", Escaped(value));

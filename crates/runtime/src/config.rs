@@ -3,7 +3,7 @@
 //!
 //! Invariant: unknown keys are errors. Every configuration struct says `deny_unknown_fields`.
 
-pub(crate) mod positive;
+pub mod positive;
 mod source;
 
 use std::fmt;

@@ -7,6 +7,7 @@
 //! [`layers`] (context, limits, headers) → [`extract`] and [`auth`] → a handler →
 //! [`Failure`], if it did not go well.
 
+pub mod admin;
 pub mod auth;
 mod client;
 pub mod config;
@@ -22,10 +23,10 @@ pub mod telemetry;
 pub mod trace;
 
 pub use auth::{expired_session_cookie, session_cookie};
+pub use boxstat::{Exposition, Kind, name as box_name};
 pub use client::{Origin, client};
 pub use failure::Failure;
 pub use health::Health;
-pub use boxstat::{Exposition, Kind};
 pub use layers::LayerConfig;
 pub use lifecycle::ShutdownConfig;
 pub use server::HttpConfig;

@@ -125,7 +125,8 @@ impl Server {
     }
 
     async fn answer(&self, request: Request<Incoming>, peer: Peer) -> Result<Response, Infallible> {
-        if let Err(problem) = check_host(&request) {
+        if let Err(expected) = check_host(&request) {
+            let problem = Problem::new(400, "bad-host", "Bad Host").detail(expected);
             let mut refusal = Failure::from(problem).into_response();
             if request.version() <= Version::HTTP_11 {
                 refusal
@@ -141,7 +142,8 @@ impl Server {
 }
 
 /// Exactly one host, and not an empty one (RFC 9112, 3.2). HTTP/1.0 knows none.
-pub fn check_host<B>(request: &Request<B>) -> Result<(), Problem> {
+/// Errors with what was expected.
+pub fn check_host<B>(request: &Request<B>) -> Result<(), &'static str> {
     let mut hosts = request.headers().get_all(HOST).iter();
     let host = hosts.next();
     let expected = match (host, hosts.next()) {
@@ -152,7 +154,7 @@ pub fn check_host<B>(request: &Request<B>) -> Result<(), Problem> {
         (None, None) if request.version() < Version::HTTP_11 => return Ok(()),
         (None, None) => "expected a Host",
     };
-    Err(Problem::new(400, "bad-host", "Bad Host").detail(expected))
+    Err(expected)
 }
 
 #[cfg(test)]

@@ -1,12 +1,8 @@
 //! Whether the shop on this box is ready: what that takes, and what its container's health check runs.
 
-use std::net::{Ipv4Addr, SocketAddr};
-use std::time::Duration;
+use std::net::SocketAddr;
 
-use anyhow::{Context, ensure};
-use runtime::Health;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use runtime::{BoxError, Health};
 
 use crate::app::AppDatabases;
 
@@ -25,36 +21,16 @@ pub fn require_databases(health: &Health, databases: &AppDatabases) {
     }
 }
 
-/// Shorter than the health check's own patience.
-const PATIENCE: Duration = Duration::from_secs(5);
-
-/// Asks `/readyz` on the admin port. By hand: a client for one request in a process that then ends would
-/// cost more than the answer.
-pub async fn health(admin: SocketAddr) -> anyhow::Result<()> {
-    let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, admin.port()));
-    let ask = async {
-        let mut stream = TcpStream::connect(addr).await?;
-        stream
-            .write_all(b"GET /readyz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
-            .await?;
-        let mut answer = Vec::new();
-        stream.take(4096).read_to_end(&mut answer).await?;
-        anyhow::Ok(answer)
-    };
-    let answer = tokio::time::timeout(PATIENCE, ask)
-        .await
-        .with_context(|| format!("{addr} does not answer"))?;
-    let answer = answer.with_context(|| addr.to_string())?;
-    ensure!(
-        answer.starts_with(b"HTTP/1.1 200 "),
-        "not ready: {}",
-        String::from_utf8_lossy(&answer)
-    );
+/// Asks the shop on this box whether it is ready.
+pub async fn health(admin: SocketAddr) -> Result<(), BoxError> {
+    runtime::admin::ask(admin, "GET", "/readyz", "").await?;
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use db::Db;
     use runtime::server::Listen;
     use runtime::{HttpConfig, Service, ShutdownConfig};

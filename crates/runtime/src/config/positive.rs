@@ -6,11 +6,11 @@ use std::time::Duration;
 use serde::de::{Error, Unexpected};
 use serde::{Deserialize, Deserializer};
 
-pub(crate) fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
+pub fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
     NonZeroUsize::deserialize(deserializer).map(NonZeroUsize::get)
 }
 
-pub(crate) fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+pub fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     let duration: Duration = humantime_serde::deserialize(deserializer)?;
     match duration.is_zero() {
         true => Err(D::Error::invalid_value(

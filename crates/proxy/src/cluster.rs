@@ -1,0 +1,429 @@
+//! All upstreams of a proxy, and what is thought of them. Whatever changes ends in a new [`View`],
+//! which is all that a request looks at.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use arc_swap::{ArcSwap, Guard};
+use serde::Serialize;
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
+
+use crate::config::{HealthConfig, OutliersConfig, RetriesConfig, UpstreamsConfig};
+use crate::health::{self, Probation, Probe, Status};
+use crate::outlier::{self, Outlier, Tally};
+use crate::retry::RetryBudget;
+use crate::upstream::{Outcome, Upstream};
+
+/// How often the cluster is looked over: ejections end, averages fade, silences are noticed.
+pub(crate) const TICK: Duration = Duration::from_millis(100);
+
+#[derive(Debug)]
+pub struct Cluster {
+    hop: &'static str,
+    rules: ArcSwap<Rules>,
+    view: ArcSwap<View>,
+    members: Mutex<Vec<Member>>,
+    pub(crate) budget: RetryBudget,
+    ejections: Mutex<Ejections>,
+}
+
+/// By the upstream's name, since the beginning.
+pub(crate) type Ejections = BTreeMap<String, u64>;
+
+/// What [`Cluster`] goes by; can be changed while it runs.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    pub upstreams: UpstreamsConfig,
+    pub health: HealthConfig,
+    pub outliers: OutliersConfig,
+    pub retries: RetriesConfig,
+}
+
+/// Those that may get requests now.
+#[derive(Debug, Default)]
+pub(crate) struct View {
+    pub(crate) usable: Vec<Arc<Upstream>>,
+    /// Ejections are ignored, as there are too many.
+    pub(crate) is_panic: bool,
+}
+
+#[derive(Debug)]
+struct Member {
+    upstream: Arc<Upstream>,
+    /// False for one that only finishes what it has.
+    is_listed: bool,
+    probation: Probation,
+    outlier: Outlier,
+    /// Since when it gets requests, and so starts slowly.
+    since: Option<Instant>,
+    /// Answers up to the last time that one came, and when that was seen.
+    answered: (u64, Instant),
+    prober: Option<AbortHandle>,
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        if let Some(prober) = &self.prober {
+            prober.abort();
+        }
+    }
+}
+
+/// An upstream as `GET /upstreams` shows it.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    pub name: String,
+    pub address: SocketAddr,
+    pub state: State,
+    pub in_flight: u32,
+    pub latency_ms: f64,
+    pub requests: u64,
+    pub failures: u64,
+    pub ejections: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    Ready,
+    Unready,
+    Down,
+    Ejected,
+    /// Ready, and getting less than its share yet.
+    Warming,
+}
+
+impl State {
+    pub const ALL: [(State, &'static str); 5] = [
+        (State::Ready, "ready"),
+        (State::Unready, "unready"),
+        (State::Down, "down"),
+        (State::Ejected, "ejected"),
+        (State::Warming, "warming"),
+    ];
+}
+
+impl Cluster {
+    /// `hop` is the proxy's name in `Server-Timing`.
+    pub fn new(hop: &'static str, rules: Rules) -> Arc<Cluster> {
+        Arc::new(Cluster {
+            hop,
+            rules: ArcSwap::from_pointee(rules),
+            view: ArcSwap::default(),
+            members: Mutex::default(),
+            budget: RetryBudget::new(),
+            ejections: Mutex::default(),
+        })
+    }
+
+    pub(crate) fn rules(&self) -> Guard<Arc<Rules>> {
+        self.rules.load()
+    }
+
+    pub fn set_rules(&self, rules: Rules) {
+        self.rules.store(Arc::new(rules));
+    }
+
+    pub(crate) fn health_config(&self) -> HealthConfig {
+        self.rules.load().health.clone()
+    }
+
+    pub(crate) fn view(&self) -> Guard<Arc<View>> {
+        self.view.load()
+    }
+
+    /// Whether anybody could answer a request now.
+    pub fn is_usable(&self) -> bool {
+        !self.view.load().usable.is_empty()
+    }
+
+    /// These are the upstreams from now on. Who is not among them gets no more requests, and is
+    /// watched until it has finished those that it has.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub(crate) fn set_addresses(self: &Arc<Cluster>, addresses: &[SocketAddr]) {
+        let mut members = self.lock();
+        let mut is_changed = false;
+        for member in members.iter_mut() {
+            let is_listed = addresses.contains(&member.upstream.address);
+            is_changed |= member.is_listed != is_listed;
+            member.is_listed = is_listed;
+        }
+        for address in addresses {
+            if members
+                .iter()
+                .any(|member| member.upstream.address == *address)
+            {
+                continue;
+            }
+            let upstream = Arc::new(Upstream::new(*address, self.hop));
+            let prober = tokio::spawn(health::watch(self.clone(), upstream.clone()));
+            members.push(Member::new(upstream, Some(prober.abort_handle())));
+            is_changed = true;
+        }
+        if is_changed {
+            tracing::info!(?addresses, "upstreams");
+            self.publish(&mut members);
+        }
+    }
+
+    pub(crate) fn note_probe(&self, upstream: &Arc<Upstream>, probe: Probe, is_stalled: bool) {
+        let rules = self.rules.load();
+        let mut members = self.lock();
+        let Some(member) = members
+            .iter_mut()
+            .find(|member| member.upstream.id == upstream.id)
+        else {
+            return;
+        };
+        let before = member.probation.status;
+        member.probation.note(probe, is_stalled, &rules.health);
+        let status = member.probation.status;
+        if status == before {
+            return;
+        }
+        let name = upstream.name();
+        tracing::info!(upstream = name.name, address = %upstream.address, ?status, "health");
+        upstream.set_down(status == Status::Down);
+        if status == Status::Ready {
+            member.upstream.forget_failures();
+        }
+        self.publish(&mut members);
+    }
+
+    /// Notes how an attempt ended.
+    pub(crate) fn note(&self, upstream: &Upstream, outcome: Outcome) {
+        let failures = upstream.note(outcome) as usize;
+        if failures == 0 {
+            return;
+        }
+        if outcome == Outcome::Refused {
+            upstream.suspect.notify_one();
+        }
+        if failures == self.rules.load().outliers.consecutive {
+            self.look_over(Instant::now());
+        }
+    }
+
+    /// Looks over the cluster for ever.
+    pub async fn keep(self: Arc<Cluster>) {
+        let mut ticks = tokio::time::interval(TICK);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            let now = ticks.tick().await;
+            self.budget.accrue(TICK, &self.rules.load().retries);
+            self.look_over(now);
+        }
+    }
+
+    /// Ejects, releases, notices silence; publishes what changed.
+    fn look_over(&self, now: Instant) {
+        let rules = self.rules.load();
+        let mut members = self.lock();
+        members.retain(|member| member.is_listed || member.upstream.in_flight() > 0);
+        for member in members.iter_mut() {
+            member.upstream.fade_latency();
+            member.notice_silence(now, rules.health.stall);
+            if member.outlier.release(now, &rules.outliers) {
+                member.upstream.forget_failures();
+                member.since = None;
+                let name = member.upstream.name();
+                tracing::info!(upstream = name.name, "its ejection ends");
+            }
+        }
+        let is_ready =
+            |member: &Member| member.is_listed && member.probation.status == Status::Ready;
+        let ready = members.iter().filter(|m| is_ready(m)).count();
+        let out = members
+            .iter()
+            .filter(|m| is_ready(m) && m.outlier.is_out())
+            .count();
+        let mut room = outlier::room(ready, out, &rules.outliers);
+        for member in members.iter_mut().filter(|member| is_ready(member)) {
+            let tally = member.tally();
+            if member.outlier.is_suspicious(now, tally, &rules.outliers) && room > 0 {
+                room -= 1;
+                let time_out = member.outlier.eject(now, &rules.outliers);
+                let name = member.upstream.name();
+                tracing::warn!(
+                    upstream = name.name,
+                    ?time_out,
+                    "ejected: its answers are bad"
+                );
+                *self.lock_ejections().entry(name.name.clone()).or_default() += 1;
+            }
+        }
+        self.publish_at(&mut members, now);
+    }
+
+    fn publish(&self, members: &mut [Member]) {
+        self.publish_at(members, Instant::now());
+    }
+
+    fn publish_at(&self, members: &mut [Member], now: Instant) {
+        let slow_start = self.rules.load().upstreams.slow_start;
+        let view = view_of(members);
+        let is_first = self.view.load().usable.is_empty();
+        for member in members.iter_mut() {
+            let is_used = view.usable.iter().any(|used| used.id == member.upstream.id);
+            // When nobody else was there, there is nobody to start behind.
+            let begin = if is_first {
+                now.checked_sub(slow_start).unwrap_or(now)
+            } else {
+                now
+            };
+            member.since = is_used.then(|| member.since.unwrap_or(begin));
+            member.upstream.set_weight(member.warmth(now, slow_start));
+        }
+        let current = self.view.load();
+        let ids = |view: &View| view.usable.iter().map(|u| u.id).collect::<Vec<_>>();
+        if ids(&current) != ids(&view) || current.is_panic != view.is_panic {
+            if view.is_panic && !current.is_panic {
+                tracing::warn!("most upstreams are ejected: ejections are ignored");
+            }
+            self.view.store(Arc::new(view));
+        }
+    }
+
+    /// All upstreams, by name.
+    pub fn report(&self) -> Vec<Report> {
+        let now = Instant::now();
+        let slow_start = self.rules.load().upstreams.slow_start;
+        let ejections = self.ejections();
+        let members = self.lock();
+        let mut reports: Vec<Report> = members
+            .iter()
+            .filter(|member| member.is_listed)
+            .map(|member| member.report(&ejections, now, slow_start))
+            .collect();
+        reports.sort_by(|a, b| a.name.cmp(&b.name));
+        reports
+    }
+
+    pub fn is_panic(&self) -> bool {
+        self.view.load().is_panic
+    }
+
+    pub(crate) fn upstreams(&self) -> Vec<Arc<Upstream>> {
+        self.lock()
+            .iter()
+            .map(|member| member.upstream.clone())
+            .collect()
+    }
+
+    pub(crate) fn ejections(&self) -> Ejections {
+        self.lock_ejections().clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Member>> {
+        self.members.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock_ejections(&self) -> MutexGuard<'_, Ejections> {
+        self.ejections
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Those that are ready and not ejected; all that are ready, if most are ejected; if none is ready,
+/// those that at least answer, as they know better than we do what to tell their callers.
+fn view_of(members: &[Member]) -> View {
+    let with = |status: Status| {
+        let some = members
+            .iter()
+            .filter(|m| m.is_listed && m.probation.status == status);
+        some.collect::<Vec<_>>()
+    };
+    let ready = with(Status::Ready);
+    let out = ready
+        .iter()
+        .filter(|member| member.outlier.is_out())
+        .count();
+    let is_panic = outlier::is_panic(ready.len(), out);
+    let mut usable = ready;
+    if !is_panic {
+        usable.retain(|member| !member.outlier.is_out());
+    }
+    if usable.is_empty() {
+        usable = with(Status::Unready);
+    }
+    View {
+        usable: usable
+            .iter()
+            .map(|member| member.upstream.clone())
+            .collect(),
+        is_panic,
+    }
+}
+
+impl Member {
+    fn new(upstream: Arc<Upstream>, prober: Option<AbortHandle>) -> Member {
+        let now = Instant::now();
+        Member {
+            upstream,
+            is_listed: true,
+            probation: Probation::new(),
+            outlier: Outlier::new(now),
+            since: None,
+            answered: (0, now),
+            prober,
+        }
+    }
+
+    fn tally(&self) -> Tally {
+        let counts = &self.upstream.counts;
+        Tally {
+            total: counts.total(),
+            failed: counts.failures(),
+            consecutive: self.upstream.consecutive_failures(),
+        }
+    }
+
+    /// One that has requests and answers none of them is asked at once.
+    fn notice_silence(&mut self, now: Instant, stall: Duration) {
+        let answers = self.upstream.counts.total();
+        if answers != self.answered.0 || self.upstream.in_flight() == 0 {
+            self.answered = (answers, now);
+        } else if now >= self.answered.1 + stall && !self.upstream.is_down() {
+            self.answered.1 = now;
+            self.upstream.suspect.notify_one();
+        }
+    }
+
+    /// From a tenth of its share up to all of it.
+    fn warmth(&self, now: Instant, slow_start: Duration) -> f64 {
+        let Some(since) = self.since else { return 0.1 };
+        match slow_start.is_zero() {
+            true => 1.0,
+            false => {
+                (now.duration_since(since).as_secs_f64() / slow_start.as_secs_f64()).clamp(0.1, 1.0)
+            }
+        }
+    }
+
+    fn report(&self, ejections: &Ejections, now: Instant, slow_start: Duration) -> Report {
+        let name = self.upstream.name().name.clone();
+        let tally = self.tally();
+        Report {
+            address: self.upstream.address,
+            state: match self.probation.status {
+                Status::Ready if self.outlier.is_out() => State::Ejected,
+                Status::Ready if self.warmth(now, slow_start) < 1.0 => State::Warming,
+                Status::Ready => State::Ready,
+                Status::Unready => State::Unready,
+                Status::Unknown | Status::Down => State::Down,
+            },
+            in_flight: self.upstream.in_flight(),
+            latency_ms: self.upstream.latency().as_secs_f64() * 1e3,
+            requests: tally.total,
+            failures: tally.failed,
+            ejections: ejections.get(&name).copied().unwrap_or_default(),
+            name,
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! A proxy's figures. Requests are counted by atomics of our own: a fifth of what the common library
+//! costs on this path, and all that happens here is this path.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use http::{Method, StatusCode};
+use runtime::{Exposition, Kind};
+
+use crate::cluster::{Cluster, State};
+
+/// OpenTelemetry's bounds for HTTP servers, in microseconds, as all services of ours have them.
+const BOUNDS_US: [u64; 14] = [
+    5_000, 10_000, 25_000, 50_000, 75_000, 100_000, 250_000, 500_000, 750_000, 1_000_000,
+    2_500_000, 5_000_000, 7_500_000, 10_000_000,
+];
+
+const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "DELETE", "other"];
+const STATUSES: usize = 600;
+
+/// Durations of requests, by method and status.
+#[derive(Debug)]
+pub struct Figures {
+    requests: Vec<OnceLock<Box<Histogram>>>,
+    connections: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Histogram {
+    /// How many ended in each interval between bounds, and beyond the last.
+    counts: [AtomicU64; BOUNDS_US.len() + 1],
+    sum_us: AtomicU64,
+}
+
+impl Default for Figures {
+    fn default() -> Figures {
+        Figures {
+            requests: (0..METHODS.len() * STATUSES)
+                .map(|_| OnceLock::new())
+                .collect(),
+            connections: AtomicU64::new(0),
+        }
+    }
+}
+
+impl Figures {
+    pub(crate) fn observe(&self, method: &Method, status: StatusCode, took: Duration) {
+        let known = METHODS.iter().position(|known| *known == method.as_str());
+        let method = known.unwrap_or(METHODS.len() - 1);
+        let status = usize::from(status.as_u16()).min(STATUSES - 1);
+        let histogram = self.requests[method * STATUSES + status].get_or_init(Box::default);
+        let us = took.as_micros() as u64;
+        let interval = BOUNDS_US.partition_point(|bound| *bound < us);
+        histogram.counts[interval].fetch_add(1, Relaxed);
+        histogram.sum_us.fetch_add(us, Relaxed);
+    }
+
+    pub(crate) fn connections(&self) -> &AtomicU64 {
+        &self.connections
+    }
+
+    /// Writes all of it down, and what the cluster has.
+    pub fn write(&self, cluster: &Cluster, out: &mut Exposition) {
+        self.write_requests(out);
+        let open = self.connections.load(Relaxed) as f64;
+        out.family(Kind::Gauge, "http_server_open_connections")
+            .sample(&[], open);
+        write_cluster(cluster, out);
+    }
+
+    fn write_requests(&self, out: &mut Exposition) {
+        const NAME: &str = "http_server_request_duration_seconds";
+        let mut family = out.family(Kind::Histogram, NAME);
+        for (place, histogram) in self.requests.iter().enumerate() {
+            let Some(histogram) = histogram.get() else {
+                continue;
+            };
+            let (method, status) = (METHODS[place / STATUSES], (place % STATUSES).to_string());
+            let labels = [("route", "*"), ("method", method), ("status", &status)];
+            let counts = histogram.counts.iter().map(|count| count.load(Relaxed));
+            let bounds = BOUNDS_US.iter().map(|us| *us as f64 / 1e6);
+            let sum = histogram.sum_us.load(Relaxed) as f64 / 1e6;
+            family.histogram(&labels, bounds, counts, sum);
+        }
+    }
+}
+
+fn write_cluster(cluster: &Cluster, out: &mut Exposition) {
+    let upstreams = cluster.upstreams();
+    let mut requests = out.family(Kind::Counter, "upstream_requests_total");
+    for upstream in &upstreams {
+        let (name, counts) = (upstream.name(), &upstream.counts);
+        for (outcome, count) in [
+            ("ok", &counts.ok),
+            ("error", &counts.error),
+            ("timeout", &counts.timeout),
+            ("refused", &counts.refused),
+            ("retried", &counts.retried),
+        ] {
+            let labels = [("upstream", name.name.as_str()), ("outcome", outcome)];
+            requests.sample(&labels, count.load(Relaxed) as f64);
+        }
+    }
+    let reports = cluster.report();
+    let mut states = out.family(Kind::Gauge, "upstream_state");
+    for report in &reports {
+        for (state, name) in State::ALL {
+            let is_it = f64::from(u8::from(report.state == state));
+            states.sample(&[("upstream", &report.name), ("state", name)], is_it);
+        }
+    }
+    let mut in_flight = out.family(Kind::Gauge, "upstream_in_flight");
+    for report in &reports {
+        in_flight.sample(&[("upstream", &report.name)], f64::from(report.in_flight));
+    }
+    let mut ejections = out.family(Kind::Counter, "upstream_ejections_total");
+    for report in &reports {
+        ejections.sample(&[("upstream", &report.name)], report.ejections as f64);
+    }
+    let exhausted = cluster.budget.exhausted() as f64;
+    out.family(Kind::Counter, "retry_budget_exhausted_total")
+        .sample(&[], exhausted);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_are_told_apart_by_method_status_and_duration() {
+        let figures = Figures::default();
+        for (method, status, ms) in [("GET", 200, 4), ("GET", 200, 20_000), ("PATCH", 503, 7)] {
+            let method = method.parse().unwrap();
+            let status = StatusCode::from_u16(status).unwrap();
+            figures.observe(&method, status, Duration::from_millis(ms));
+        }
+        let mut out = Exposition::default();
+        figures.write_requests(&mut out);
+        let text = out.into_text();
+        for line in [
+            "http_server_request_duration_seconds_bucket{route=\"*\",method=\"GET\",status=\"200\",le=\"0.005\"} 1",
+            "http_server_request_duration_seconds_bucket{route=\"*\",method=\"GET\",status=\"200\",le=\"10\"} 1",
+            "http_server_request_duration_seconds_bucket{route=\"*\",method=\"GET\",status=\"200\",le=\"+Inf\"} 2",
+            "http_server_request_duration_seconds_sum{route=\"*\",method=\"GET\",status=\"200\"} 20.004",
+            "http_server_request_duration_seconds_count{route=\"*\",method=\"other\",status=\"503\"} 1",
+        ] {
+            assert!(text.lines().any(|l| l == line), "{line}\n{text}");
+        }
+    }
+}

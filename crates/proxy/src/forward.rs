@@ -1,0 +1,259 @@
+//! The way of a request through a proxy: check, choose, send, perhaps once more elsewhere, answer.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::{HOST, SET_COOKIE};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, Version};
+use hyper::body::Incoming;
+use tokio::time::Instant;
+
+use crate::body::{AnswerBody, Progress, Reached, RequestBody};
+use crate::config::ProxyConfig;
+use crate::exchange::{Failed, exchange};
+use crate::headers::{self, Client};
+use crate::refusal::{self, Refusal};
+use crate::retry;
+use crate::selection::{self, Choice, NoChoice, Selection};
+use crate::upstream::{Flight, Outcome, Upstream};
+use crate::worker::Worker;
+
+/// Upstreams that are tried with a request that none of them has seen.
+const MOST_CONNECTS: usize = 3;
+
+/// How much longer than the next hop we wait: its word on the matter is better than ours.
+const PATIENCE_BEYOND: Duration = Duration::from_millis(250);
+
+/// Takes a request to an upstream, and its answer back.
+pub(crate) async fn forward(
+    worker: &Worker,
+    client: &Client,
+    request: Request<Incoming>,
+) -> Response<AnswerBody> {
+    let started = Instant::now();
+    let (method, uri) = (request.method().clone(), request.uri().clone());
+    let accepts_html = refusal::accepts_html(request.headers());
+    let mut journey = Journey::default();
+    let answer = journey.travel(worker, client, request, started).await;
+    let took = started.elapsed();
+    let mut answer = answer.unwrap_or_else(|refusal| refusal.answer(accepts_html));
+    journey.sign(worker, answer.headers_mut(), took);
+    worker.figures().observe(&method, answer.status(), took);
+    worker.access().note(|| crate::access::Line {
+        client: client.peer,
+        method: method.as_str(),
+        path: uri.path(),
+        status: answer.status().as_u16(),
+        duration_ms: took.as_secs_f64() * 1e3,
+        upstream: journey
+            .upstream
+            .as_ref()
+            .map(|upstream| upstream.name().name.clone()),
+        attempts: journey.tried.len() + 1,
+        request_id: journey.id.as_ref().and_then(|id| id.to_str().ok()),
+    });
+    answer
+}
+
+/// What became of a request on its way.
+#[derive(Debug, Default)]
+struct Journey {
+    id: Option<HeaderValue>,
+    /// The last one that was chosen.
+    upstream: Option<Arc<Upstream>>,
+    /// Those before it.
+    tried: Vec<u64>,
+    /// It has been seen twice.
+    is_retried: bool,
+    /// To be set, for the client to come back to the same upstream.
+    sticky: Option<HeaderValue>,
+}
+
+impl Journey {
+    async fn travel(
+        &mut self,
+        worker: &Worker,
+        client: &Client,
+        request: Request<Incoming>,
+        started: Instant,
+    ) -> Result<Response<AnswerBody>, Refusal> {
+        refusal::check(&request)?;
+        let config = worker.config();
+        let budget = config.http.request_timeout;
+        let until = started + budget + PATIENCE_BEYOND;
+
+        let (mut parts, incoming) = request.into_parts();
+        to_origin_form(&mut parts)?;
+        let id = headers::clean_request(&mut parts.headers, client, budget.as_millis() as u64);
+        self.id = Some(id);
+        let progress = Progress::default();
+        // Whoever waits for a slow client's body holds no slot.
+        let body = worker
+            .gather(incoming, config.http.body_timeout, &progress)
+            .await?;
+        let _slot = worker.slot().ok_or(Refusal::Overloaded)?;
+        let again = Again::of(&parts, &body);
+        let mut request = Request::from_parts(parts, body);
+        worker.cluster().budget.deposit(&config.retries);
+        loop {
+            let upstream = self.choose(worker, &config, client, request.headers())?;
+            let attempt = attempt(worker, &upstream, request, until, &progress).await;
+            let is_fault = match &attempt {
+                Ok(answer) => retry::is_fault(answer.status()),
+                Err(_) => true,
+            };
+            if !is_fault {
+                return attempt.map_err(|_| Refusal::BadUpstream);
+            }
+            request = match attempt {
+                // Nobody has seen it: no repetition.
+                Err(Failed::Unseen(same)) if self.tried.len() + 1 < MOST_CONNECTS => *same,
+                Err(Failed::Unseen(_)) => return Err(Refusal::NobodyReady),
+                attempt => match again
+                    .as_ref()
+                    .filter(|_| self.may_retry(worker, &upstream, until))
+                {
+                    Some(again) => {
+                        self.is_retried = true;
+                        again.request()
+                    }
+                    None => return attempt.map_err(|failed| failed.why(progress.reached())),
+                },
+            };
+            self.tried.push(upstream.id);
+        }
+    }
+
+    fn choose(
+        &mut self,
+        worker: &Worker,
+        config: &ProxyConfig,
+        client: &Client,
+        headers: &HeaderMap,
+    ) -> Result<Arc<Upstream>, Refusal> {
+        let selection = config.upstreams.selection;
+        let choice = Choice {
+            selection,
+            client: client.peer,
+            headers,
+            max_in_flight: config.upstreams.max_in_flight,
+            avoid: &self.tried,
+        };
+        let picked = choice.pick(&worker.cluster().view().usable);
+        let upstream = picked.map_err(|no| match no {
+            NoChoice::Nobody => Refusal::NobodyReady,
+            NoChoice::AllFull => Refusal::Overloaded,
+        })?;
+        if selection == Selection::Sticky {
+            self.sticky = selection::cookie_to_set(headers, &upstream);
+        }
+        self.upstream = Some(upstream.clone());
+        Ok(upstream)
+    }
+
+    /// Whether it may be seen once more: by another, in time, within the budget.
+    fn may_retry(&self, worker: &Worker, failed: &Upstream, until: Instant) -> bool {
+        let view = worker.cluster().view();
+        let is_other = |id| id != failed.id && !self.tried.contains(&id);
+        let may = !self.is_retried
+            && Instant::now() < until
+            && view.usable.iter().any(|other| is_other(other.id))
+            && worker.cluster().budget.withdraw();
+        if may {
+            failed.note_retry();
+        }
+        may
+    }
+
+    /// Puts our name on an answer.
+    fn sign(&mut self, worker: &Worker, headers: &mut HeaderMap, took: Duration) {
+        let name = self.upstream.as_ref().map(|upstream| upstream.name());
+        let timing = name
+            .as_ref()
+            .map_or(worker.own_timing(), |name| &name.timing);
+        headers::clean_answer(headers, timing, took);
+        if let Some(id) = &self.id {
+            headers
+                .entry(headers::REQUEST_ID)
+                .or_insert_with(|| id.clone());
+        }
+        if let Some(cookie) = self.sticky.take() {
+            headers.append(SET_COOKIE, cookie);
+        }
+    }
+}
+
+async fn attempt(
+    worker: &Worker,
+    upstream: &Arc<Upstream>,
+    request: Request<RequestBody>,
+    until: Instant,
+    progress: &Progress,
+) -> Result<Response<AnswerBody>, Failed> {
+    let flight = Flight::begin(upstream.clone());
+    let begin = Instant::now();
+    let result = exchange(worker, upstream, request, until).await;
+    let outcome = match &result {
+        Ok((answer, _)) if retry::is_fault(answer.status()) => Outcome::Error,
+        Ok(_) => Outcome::Ok,
+        Err(failed) => failed.outcome(),
+    };
+    if outcome == Outcome::Ok {
+        upstream.note_latency(begin.elapsed());
+    }
+    // What the client broke off is no fault of the upstream.
+    if !matches!(progress.reached(), Reached::Limit | Reached::Broken) {
+        worker.cluster().note(upstream, outcome);
+    }
+    let (mut answer, lease) = result?;
+    // What we speak to the client is ours.
+    *answer.version_mut() = Version::HTTP_11;
+    Ok(answer.map(|body| AnswerBody::passing(body, lease, flight)))
+}
+
+/// A request that may be repeated, kept for that.
+struct Again {
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: RequestBody,
+}
+
+impl Again {
+    fn of(parts: &Parts, body: &RequestBody) -> Option<Again> {
+        let body = body
+            .at_hand()
+            .filter(|_| retry::is_repeatable(&parts.method, &parts.headers))?;
+        Some(Again {
+            method: parts.method.clone(),
+            uri: parts.uri.clone(),
+            headers: parts.headers.clone(),
+            body,
+        })
+    }
+
+    fn request(&self) -> Request<RequestBody> {
+        let mut request = Request::new(self.body.at_hand().unwrap_or(RequestBody::Empty));
+        *request.method_mut() = self.method.clone();
+        *request.uri_mut() = self.uri.clone();
+        *request.headers_mut() = self.headers.clone();
+        request
+    }
+}
+
+/// What goes to an origin: a path, HTTP/1.1, and one `Host`, which is that of the address where the
+/// address names one (RFC 9112, 3.2.2; RFC 9113, 8.3.1).
+fn to_origin_form(parts: &mut Parts) -> Result<(), Refusal> {
+    parts.version = Version::HTTP_11;
+    let Some(authority) = parts.uri.authority() else {
+        return Ok(());
+    };
+    let host = HeaderValue::from_str(authority.as_str()).ok();
+    let host = host.filter(|_| !authority.as_str().contains('@'));
+    let host = host.ok_or(Refusal::BadHost("expected one without user information"))?;
+    parts.headers.insert(HOST, host);
+    let path = parts.uri.path_and_query().cloned();
+    parts.uri = path.map_or(Uri::from_static("/"), Uri::from);
+    Ok(())
+}

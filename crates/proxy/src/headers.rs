@@ -1,0 +1,360 @@
+//! Header hygiene: what must not go on does not, and what the next one may believe is ours.
+
+use std::net::IpAddr;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use contract::remote::{
+    DEADLINE_HEADER, REQUEST_ID_HEADER, SERVER_TIMING_HEADER, TRACEPARENT_HEADER,
+};
+use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use runtime::layers::{Network, holds, is_plausible_id};
+use runtime::trace::TraceContext;
+use uuid::Uuid;
+
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static(REQUEST_ID_HEADER);
+const TRACEPARENT: HeaderName = HeaderName::from_static(TRACEPARENT_HEADER);
+const DEADLINE: HeaderName = HeaderName::from_static(DEADLINE_HEADER);
+const SERVER_TIMING: HeaderName = HeaderName::from_static(SERVER_TIMING_HEADER);
+
+/// The one at the other end of a client's connection.
+#[derive(Debug, Clone)]
+pub(crate) struct Client {
+    pub(crate) peer: IpAddr,
+    /// The same, as a header's value, made once a connection.
+    forwarded_for: HeaderValue,
+    scheme: HeaderValue,
+    /// What it says of a request's past is believed.
+    pub(crate) is_trusted: bool,
+}
+
+impl Client {
+    pub(crate) fn new(peer: IpAddr, is_tls: bool, trusted: &[Network]) -> Client {
+        let peer = peer.to_canonical();
+        Client {
+            peer,
+            forwarded_for: HeaderValue::try_from(peer.to_string())
+                .unwrap_or(HeaderValue::from_static("unknown")),
+            scheme: HeaderValue::from_static(if is_tls { "https" } else { "http" }),
+            is_trusted: holds(trusted, peer),
+        }
+    }
+}
+
+/// Cleans a request's headers for the next hop, and says where it comes from. Returns its id.
+///
+/// `deadline_ms` is how long we will wait.
+pub(crate) fn clean_request(
+    headers: &mut HeaderMap,
+    client: &Client,
+    deadline_ms: u64,
+) -> HeaderValue {
+    remove(headers, |name| {
+        is_hop_by_hop(name) || (!client.is_trusted && is_claim(name))
+    });
+    let fresh = fresh_id();
+    let (id, traceparent) = match client.is_trusted {
+        true => carried_on(headers, fresh),
+        false => begun(fresh),
+    };
+    match headers.get(&FORWARDED_FOR) {
+        None => headers.insert(FORWARDED_FOR, client.forwarded_for.clone()),
+        Some(_) => headers.insert(FORWARDED_FOR, chain(headers, client)),
+    };
+    if !headers.contains_key(&FORWARDED_PROTO) {
+        headers.insert(FORWARDED_PROTO, client.scheme.clone());
+    }
+    if !headers.contains_key(&FORWARDED_HOST)
+        && let Some(host) = headers.get(HOST).cloned()
+    {
+        headers.insert(FORWARDED_HOST, host);
+    }
+    headers.insert(REQUEST_ID, id.clone());
+    headers.insert(TRACEPARENT, traceparent);
+    let asked = headers
+        .get(&DEADLINE)
+        .and_then(|ms| ms.to_str().ok()?.parse().ok());
+    let deadline = asked.map_or(deadline_ms, |ms: u64| ms.min(deadline_ms));
+    headers.insert(DEADLINE, HeaderValue::from(deadline));
+    id
+}
+
+/// The addresses that a trusted client named, and its own.
+fn chain(headers: &HeaderMap, client: &Client) -> HeaderValue {
+    let mut chain = Vec::new();
+    for hop in headers.get_all(&FORWARDED_FOR) {
+        chain.extend_from_slice(hop.as_bytes());
+        chain.extend_from_slice(b", ");
+    }
+    chain.extend_from_slice(client.forwarded_for.as_bytes());
+    HeaderValue::try_from(chain).unwrap_or_else(|_| client.forwarded_for.clone())
+}
+
+/// Time-ordered, as all ids of ours; no secret, so ordinary chance will do.
+fn fresh_id() -> Uuid {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let millis = since.unwrap_or_default().as_millis() as u64;
+    let chance = fastrand::u128(..).to_be_bytes();
+    let mut random = [0; 10];
+    random.copy_from_slice(&chance[..10]);
+    uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid()
+}
+
+/// A request that begins here: its trace is its id in hexadecimal, and nobody records it yet. Both
+/// values share one piece of memory.
+fn begun(fresh: Uuid) -> (HeaderValue, HeaderValue) {
+    const ID: usize = 36;
+    let mut text = BytesMut::with_capacity(ID + 55);
+    let mut buffer = [0; ID];
+    text.put_slice(fresh.hyphenated().encode_lower(&mut buffer).as_bytes());
+    text.put_slice(b"00-");
+    let simple = fresh.simple().encode_lower(&mut buffer).as_bytes();
+    text.put_slice(simple);
+    text.put_u8(b'-');
+    // The half that is random, as the span's id.
+    text.put_slice(&simple[16..32]);
+    text.put_slice(b"-00");
+    let mut id = text.freeze();
+    let traceparent = id.split_off(ID);
+    (value(id), value(traceparent))
+}
+
+fn carried_on(headers: &HeaderMap, fresh: Uuid) -> (HeaderValue, HeaderValue) {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let (own_id, own_trace) = begun(fresh);
+    let id = match text(REQUEST_ID_HEADER) {
+        Some(id) if is_plausible_id(id) => value(Bytes::copy_from_slice(id.as_bytes())),
+        _ => own_id,
+    };
+    let parent = text(TRACEPARENT_HEADER).and_then(|parent| TraceContext::carry_on(parent, fresh));
+    let trace = parent.map_or(own_trace, |place| value(place.to_string().into()));
+    (id, trace)
+}
+
+fn value(text: Bytes) -> HeaderValue {
+    HeaderValue::from_maybe_shared(text).unwrap_or(HeaderValue::from_static("-"))
+}
+
+/// Cleans an answer's headers for the client, and puts our entry before those of the hops behind us.
+///
+/// `timing` is our entry up to its duration, in milliseconds.
+pub(crate) fn clean_answer(headers: &mut HeaderMap, timing: &str, took: std::time::Duration) {
+    // Two readers could read differently how long it is; whoever sends both is not to be believed.
+    if headers.contains_key(TRANSFER_ENCODING) {
+        headers.remove(CONTENT_LENGTH);
+    }
+    remove(headers, is_hop_by_hop);
+    let behind = headers
+        .get(&SERVER_TIMING)
+        .map_or(&[][..], HeaderValue::as_bytes);
+    let mut text = BytesMut::with_capacity(timing.len() + 12 + behind.len());
+    text.put_slice(timing.as_bytes());
+    let hundredths = took.as_micros() as u64 / 10;
+    let mut buffer = itoa::Buffer::new();
+    text.put_slice(buffer.format(hundredths / 100).as_bytes());
+    text.put_u8(b'.');
+    text.put_u8(b'0' + (hundredths / 10 % 10) as u8);
+    text.put_u8(b'0' + (hundredths % 10) as u8);
+    if !behind.is_empty() {
+        text.put_slice(b", ");
+        text.put_slice(behind);
+    }
+    headers.insert(SERVER_TIMING, value(text.freeze()));
+}
+
+/// Removes these, and those that `Connection` names (RFC 9110, 7.6.1).
+fn remove(headers: &mut HeaderMap, is_doomed: impl Fn(&str) -> bool) {
+    let mut doomed: Vec<HeaderName> = Vec::new();
+    for name in headers.keys() {
+        if is_doomed(name.as_str()) {
+            doomed.push(name.clone());
+        }
+    }
+    for value in headers.get_all(CONNECTION) {
+        let names = value.to_str().unwrap_or_default().split(',');
+        // What frames or routes the message is not for the client to strike out.
+        let names = names.filter_map(|name| name.trim().parse::<HeaderName>().ok());
+        doomed.extend(names.filter(|name| name != HOST && name != CONTENT_LENGTH));
+    }
+    for name in doomed {
+        while headers.remove(&name).is_some() {}
+    }
+}
+
+/// What concerns one connection alone. `Trailer` may pass, though trailers themselves do not.
+fn is_hop_by_hop(name: &str) -> bool {
+    matches!(
+        name,
+        "connection"
+            | "keep-alive"
+            | "proxy-connection"
+            | "proxy-authenticate"
+            | "proxy-authorization"
+            | "te"
+            | "transfer-encoding"
+            | "upgrade"
+            | "http2-settings"
+    )
+}
+
+/// What says something of the request's past or its sender, which is for us to say.
+fn is_claim(name: &str) -> bool {
+    match name.as_bytes() {
+        [b'x', b'-', rest @ ..] => {
+            rest.starts_with(b"forwarded-")
+                || rest.starts_with(b"user-")
+                || matches!(
+                    rest,
+                    b"real-ip" | b"request-id" | b"deadline-ms" | b"client-ip"
+                )
+        }
+        b"forwarded" | b"traceparent" | b"tracestate" | b"baggage" | b"true-client-ip" => true,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn headers(lines: &[(&'static str, &'static str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in lines {
+            headers.append(*name, HeaderValue::from_static(value));
+        }
+        headers
+    }
+
+    fn client(trusted: &[&str]) -> Client {
+        let trusted: Vec<Network> = trusted.iter().map(|n| n.parse().unwrap()).collect();
+        Client::new([10, 0, 0, 9].into(), false, &trusted)
+    }
+
+    fn text<'h>(headers: &'h HeaderMap, name: &str) -> &'h str {
+        headers
+            .get(name)
+            .map_or("", |value| value.to_str().unwrap())
+    }
+
+    const CLAIMS: [(&str, &str); 9] = [
+        ("host", "shop"),
+        ("forwarded", "for=6.6.6.6"),
+        ("x-forwarded-for", "6.6.6.6"),
+        ("x-forwarded-for", "7.7.7.7"),
+        ("x-forwarded-proto", "https"),
+        ("x-user-id", "1"),
+        ("x-request-id", "theirs"),
+        (
+            "traceparent",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+        ),
+        ("x-deadline-ms", "5"),
+    ];
+
+    #[test]
+    fn a_strangers_claims_go_no_further() {
+        let mut headers = headers(&CLAIMS);
+        let id = clean_request(&mut headers, &client(&[]), 1000);
+        assert_eq!(headers.get_all("x-forwarded-for").iter().count(), 1);
+        assert_eq!(text(&headers, "x-forwarded-for"), "10.0.0.9");
+        assert_eq!(text(&headers, "x-forwarded-proto"), "http");
+        assert_eq!(text(&headers, "x-forwarded-host"), "shop");
+        assert_eq!(text(&headers, "x-deadline-ms"), "1000");
+        assert_eq!(text(&headers, "x-request-id"), id.to_str().unwrap());
+        assert_eq!(text(&headers, "forwarded"), "");
+        assert_eq!(text(&headers, "x-user-id"), "");
+        let trace = text(&headers, "traceparent");
+        assert!(
+            TraceContext::carry_on(trace, Uuid::nil()).is_some(),
+            "{trace}"
+        );
+        assert!(
+            !trace.contains("4bf92f") && trace.ends_with("-00"),
+            "{trace}"
+        );
+        let id = Uuid::parse_str(id.to_str().unwrap()).unwrap();
+        assert_eq!(id.get_version_num(), 7);
+    }
+
+    #[test]
+    fn a_trusted_proxys_claims_are_carried_on() {
+        let mut headers = headers(&CLAIMS);
+        let id = clean_request(&mut headers, &client(&["10.0.0.0/8"]), 1000);
+        assert_eq!(id, "theirs");
+        assert_eq!(
+            text(&headers, "x-forwarded-for"),
+            "6.6.6.6, 7.7.7.7, 10.0.0.9"
+        );
+        assert_eq!(headers.get_all("x-forwarded-for").iter().count(), 1);
+        assert_eq!(text(&headers, "x-forwarded-proto"), "https");
+        assert_eq!(text(&headers, "x-deadline-ms"), "5");
+        let trace = text(&headers, "traceparent");
+        assert!(
+            trace.starts_with("00-4bf92f3577b34da6a3ce929d0e0e4736-"),
+            "{trace}"
+        );
+        assert!(
+            !trace.contains("00f067aa0ba902b7") && trace.ends_with("-01"),
+            "{trace}"
+        );
+    }
+
+    #[test]
+    fn what_concerns_one_connection_stays_on_it() {
+        let mut headers = headers(&[
+            ("host", "shop"),
+            ("connection", "close, X-Odd, host"),
+            ("connection", "x-forwarded-for"),
+            ("keep-alive", "timeout=5"),
+            ("te", "trailers"),
+            ("transfer-encoding", "chunked"),
+            ("upgrade", "h2c"),
+            ("proxy-authorization", "a"),
+            ("x-odd", "1"),
+            ("cookie", "kept"),
+        ]);
+        clean_request(&mut headers, &client(&[]), 1000);
+        let mut names: Vec<&str> = headers.keys().map(HeaderName::as_str).collect();
+        names.sort_unstable();
+        assert_eq!(
+            names,
+            [
+                "cookie",
+                "host",
+                "traceparent",
+                "x-deadline-ms",
+                "x-forwarded-for",
+                "x-forwarded-host",
+                "x-forwarded-proto",
+                "x-request-id",
+            ]
+        );
+    }
+
+    #[test]
+    fn our_timing_comes_before_those_behind_us() {
+        let mut headers = headers(&[("server-timing", "web;dur=1.0"), ("connection", "close")]);
+        clean_answer(
+            &mut headers,
+            "lb;desc=\"lb web-2\";dur=",
+            Duration::from_micros(12_345),
+        );
+        assert_eq!(
+            text(&headers, "server-timing"),
+            "lb;desc=\"lb web-2\";dur=12.34, web;dur=1.0"
+        );
+        assert!(!headers.contains_key("connection"));
+    }
+
+    #[test]
+    fn an_answer_with_two_lengths_keeps_neither() {
+        let mut headers = headers(&[("content-length", "3"), ("transfer-encoding", "chunked")]);
+        clean_answer(&mut headers, "lb;dur=", Duration::ZERO);
+        assert!(!headers.contains_key("content-length"));
+    }
+}

@@ -1,0 +1,42 @@
+//! What every proxy of ours needs: upstreams that are found, watched, chosen and tried again; headers
+//! that are kept clean; limits that are kept.
+//!
+//! Never here: what one proxy alone does (a cache, authentication), and which stage it runs in.
+//!
+//! A request's way, and where to start: [`server`] (a thread a core, each with sockets, connections and
+//! a runtime of its own) → `forward` (the whole journey) → `refusal` (what is not taken in) → `headers`
+//! → `selection` → `exchange` → `pool`. Beside the requests: [`discovery`] finds upstreams, `health`
+//! asks them, `outlier` judges their answers, and [`Cluster`] makes of all that the list from which
+//! `selection` takes.
+//!
+//! Invariant: the way of a request has no lock that another thread could hold for long, no timer and no
+//! task of its own.
+
+mod access;
+mod body;
+mod cluster;
+mod config;
+pub mod discovery;
+mod exchange;
+mod figures;
+mod forward;
+mod headers;
+mod health;
+mod outlier;
+mod patrol;
+mod pool;
+mod refusal;
+mod retry;
+mod selection;
+pub mod server;
+mod stream;
+mod tls;
+mod upstream;
+mod worker;
+
+pub use access::AccessLog;
+pub use cluster::{Cluster, Report, Rules, State};
+pub use config::ProxyConfig;
+pub use figures::Figures;
+pub use tls::Certificate;
+pub use worker::Shared;

@@ -1,0 +1,231 @@
+//! The front: threads that accept, each with a socket of its own on the same port.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::{SocketAddr, TcpListener as StdListener};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use http::Request;
+use hyper::body::Incoming;
+use hyper_util::rt::TokioIo;
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulShutdown;
+use runtime::HttpConfig;
+use runtime::server::{ACCEPT_PAUSE, Connection, MAX_HEAD_BYTES, bound_unsent};
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+
+use crate::forward::forward;
+use crate::headers::Client;
+use crate::tls::Certificate;
+use crate::worker::{Shared, Worker};
+
+/// Connections that wait to be accepted.
+const BACKLOG: i32 = 1024;
+
+/// Where a proxy listens.
+#[derive(Debug, Clone)]
+pub struct Front {
+    pub plain: SocketAddr,
+    pub tls: Option<(SocketAddr, Arc<Certificate>)>,
+}
+
+/// Sockets for one worker. The kernel spreads connections over those of all workers.
+#[derive(Debug)]
+pub struct Sockets {
+    plain: StdListener,
+    tls: Option<(StdListener, Arc<Certificate>)>,
+}
+
+impl Front {
+    /// Errors name the address that cannot be had.
+    pub fn listen(&self) -> Result<Sockets, String> {
+        let expected = |address: SocketAddr| {
+            move |error: io::Error| {
+                format!("expected a free address of this machine, got {address}: {error}")
+            }
+        };
+        let tls = match &self.tls {
+            Some((address, certificate)) => {
+                let socket = socket(*address).map_err(expected(*address))?;
+                Some((socket, certificate.clone()))
+            }
+            None => None,
+        };
+        Ok(Sockets {
+            plain: socket(self.plain).map_err(expected(self.plain))?,
+            tls,
+        })
+    }
+}
+
+fn socket(address: SocketAddr) -> io::Result<StdListener> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// Runs one worker on this thread until `drain`, then until its requests have ended.
+pub fn run(shared: Arc<Shared>, sockets: Sockets, drain: CancellationToken) -> io::Result<()> {
+    let tokio = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build_local(tokio::runtime::LocalOptions::default())?;
+    tokio.block_on(async move {
+        let worker = Worker::start(shared);
+        let server = Rc::new(Server::new(worker));
+        let plain = TcpListener::from_std(sockets.plain)?;
+        let secure = match sockets.tls {
+            Some((socket, certificate)) => {
+                let acceptor = certificate.acceptor().map_err(io::Error::other)?;
+                Some((TcpListener::from_std(socket)?, acceptor))
+            }
+            None => None,
+        };
+        let graceful = GracefulShutdown::new();
+        let accept = async {
+            let tls = async {
+                match &secure {
+                    Some((listener, acceptor)) => {
+                        server.accept(listener, Some(acceptor), &graceful).await;
+                    }
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::join!(server.accept(&plain, None, &graceful), tls)
+        };
+        drain.run_until_cancelled(accept).await;
+        drop((plain, secure));
+        graceful.shutdown().await;
+        Ok(())
+    })
+}
+
+#[derive(Clone, Copy)]
+struct Local;
+
+impl<F: Future + 'static> hyper::rt::Executor<F> for Local {
+    fn execute(&self, task: F) {
+        tokio::task::spawn_local(async move {
+            task.await;
+        });
+    }
+}
+
+pub(crate) struct Server {
+    worker: Rc<Worker>,
+    http: auto::Builder<Local>,
+}
+
+impl Server {
+    pub(crate) fn new(worker: Rc<Worker>) -> Server {
+        let mut http = auto::Builder::new(Local);
+        // Time-outs are the connection's, as in `runtime::server`.
+        http.http1()
+            .max_buf_size(MAX_HEAD_BYTES)
+            .header_read_timeout(None);
+        http.http2()
+            .max_header_list_size(MAX_HEAD_BYTES as u32)
+            .max_concurrent_streams(128);
+        Server { worker, http }
+    }
+
+    async fn accept(
+        self: &Rc<Self>,
+        listener: &TcpListener,
+        tls: Option<&TlsAcceptor>,
+        graceful: &GracefulShutdown,
+    ) {
+        if let Err(error) = bound_unsent(listener) {
+            tracing::warn!(%error, "slow readers may be cut early");
+        }
+        loop {
+            match listener.accept().await {
+                Ok((stream, peer)) => {
+                    let _ = stream.set_nodelay(true);
+                    let Some(counted) = Counted::new(&self.worker) else {
+                        // Nobody is turned away but those who come while all places are taken.
+                        continue;
+                    };
+                    let (server, tls) = (self.clone(), tls.cloned());
+                    let watcher = graceful.watcher();
+                    tokio::task::spawn_local(async move {
+                        let _counted = counted;
+                        match tls {
+                            None => server.serve(stream, peer, false, watcher).await,
+                            Some(tls) => {
+                                let patience = server.worker.config().http.head_timeout;
+                                if let Ok(Ok(stream)) = timeout(patience, tls.accept(stream)).await
+                                {
+                                    server.serve(stream, peer, true, watcher).await;
+                                }
+                            }
+                        }
+                    });
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept connections");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    async fn serve<S: AsyncRead + AsyncWrite + Unpin + 'static>(
+        self: Rc<Self>,
+        stream: S,
+        peer: SocketAddr,
+        is_tls: bool,
+        watcher: hyper_util::server::graceful::Watcher,
+    ) {
+        let config = self.worker.config();
+        let client = Rc::new(Client::new(peer.ip(), is_tls, &config.http.trusted_proxies));
+        let io = TokioIo::new(Connection::new(stream, &config.http));
+        let worker = self.worker.clone();
+        let service = hyper::service::service_fn(move |request: Request<Incoming>| {
+            let (worker, client) = (worker.clone(), client.clone());
+            async move { Ok::<_, Infallible>(forward(&worker, &client, request).await) }
+        });
+        let connection = self.http.serve_connection(io, service);
+        if let Err(error) = watcher.watch(connection.into_owned()).await {
+            tracing::debug!(error, %peer, "connection ended");
+        }
+    }
+}
+
+/// A client's connection, as long as it is open.
+struct Counted(Rc<Worker>);
+
+impl Counted {
+    /// `None` when there are as many as there may be.
+    fn new(worker: &Rc<Worker>) -> Option<Counted> {
+        let HttpConfig {
+            max_connections, ..
+        } = worker.config().http;
+        let open = worker.figures().connections();
+        if open.fetch_add(1, Relaxed) >= max_connections as u64 {
+            open.fetch_sub(1, Relaxed);
+            return None;
+        }
+        Some(Counted(worker.clone()))
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.figures().connections().fetch_sub(1, Relaxed);
+    }
+}

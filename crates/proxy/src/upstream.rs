@@ -1,0 +1,209 @@
+//! One upstream as the requests see it: where it is, and how much it has to do. All of it is atomics,
+//! shared by all workers. What is thought of it is its cluster's, see [`crate::cluster`].
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::sync::Notify;
+
+/// Differences of less say nothing about a box: a page takes now 2 ms, now 8.
+const LATENCY_FLOOR_US: u64 = 5_000;
+
+#[derive(Debug)]
+pub(crate) struct Upstream {
+    /// No other upstream of this process ever has it.
+    pub id: u64,
+    pub address: SocketAddr,
+    hop: &'static str,
+    name: ArcSwap<Name>,
+    /// No answer is to be expected: whoever waits for one should stop.
+    is_down: AtomicBool,
+    /// The share it gets, in 1/256: less than all while it starts slowly.
+    weight: AtomicU32,
+    in_flight: AtomicU32,
+    /// Of answers' heads: a moving average, which fades while nothing is asked.
+    latency_us: AtomicU32,
+    consecutive_failures: AtomicU32,
+    pub(crate) counts: Counts,
+    /// Rung to have its health looked at now.
+    pub(crate) suspect: Notify,
+}
+
+/// What people call it, and its entry in `Server-Timing` up to the duration.
+#[derive(Debug)]
+pub(crate) struct Name {
+    pub(crate) name: String,
+    pub(crate) timing: String,
+}
+
+/// Attempts by how they ended, since the beginning.
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    pub ok: AtomicU64,
+    /// Answered with 500, 502 or 504, or broke off.
+    pub error: AtomicU64,
+    pub timeout: AtomicU64,
+    /// Could not be connected to.
+    pub refused: AtomicU64,
+    /// Of those that failed: how many were tried elsewhere.
+    pub retried: AtomicU64,
+}
+
+/// How an attempt ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Ok,
+    Error,
+    Timeout,
+    Refused,
+}
+
+impl Counts {
+    pub(crate) fn failures(&self) -> u64 {
+        self.error.load(Relaxed) + self.timeout.load(Relaxed) + self.refused.load(Relaxed)
+    }
+
+    pub(crate) fn total(&self) -> u64 {
+        self.ok.load(Relaxed) + self.failures()
+    }
+}
+
+impl Upstream {
+    /// `hop` is this proxy's name in `Server-Timing`.
+    pub(crate) fn new(address: SocketAddr, hop: &'static str) -> Upstream {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Upstream {
+            id: NEXT.fetch_add(1, Relaxed),
+            address,
+            hop,
+            name: ArcSwap::from_pointee(Name::new(hop, address.to_string())),
+            is_down: AtomicBool::new(false),
+            weight: AtomicU32::new(FULL_WEIGHT),
+            in_flight: AtomicU32::new(0),
+            latency_us: AtomicU32::new(0),
+            consecutive_failures: AtomicU32::new(0),
+            counts: Counts::default(),
+            suspect: Notify::new(),
+        }
+    }
+
+    pub(crate) fn name(&self) -> Arc<Name> {
+        self.name.load_full()
+    }
+
+    pub(crate) fn set_name(&self, name: String) {
+        self.name.store(Arc::new(Name::new(self.hop, name)));
+    }
+
+    pub(crate) fn is_down(&self) -> bool {
+        self.is_down.load(Relaxed)
+    }
+
+    pub(crate) fn set_down(&self, is_down: bool) {
+        self.is_down.store(is_down, Relaxed);
+    }
+
+    pub(crate) fn set_weight(&self, share: f64) {
+        let weight = (share.clamp(0.0, 1.0) * f64::from(FULL_WEIGHT)) as u32;
+        self.weight.store(weight.max(1), Relaxed);
+    }
+
+    pub(crate) fn in_flight(&self) -> u32 {
+        self.in_flight.load(Relaxed)
+    }
+
+    pub(crate) fn latency(&self) -> Duration {
+        Duration::from_micros(self.latency_us.load(Relaxed).into())
+    }
+
+    /// The time that a newcomer would have to wait, roughly: the less the better.
+    pub(crate) fn cost(&self) -> u64 {
+        let latency = u64::from(self.latency_us.load(Relaxed)) + LATENCY_FLOOR_US;
+        let queue = u64::from(self.in_flight()) + 1;
+        latency * queue * u64::from(FULL_WEIGHT) / u64::from(self.weight.load(Relaxed))
+    }
+
+    /// Notes an attempt that ended; says how many have failed in a row up to now.
+    pub(crate) fn note(&self, outcome: Outcome) -> u32 {
+        let count = match outcome {
+            Outcome::Ok => &self.counts.ok,
+            Outcome::Error => &self.counts.error,
+            Outcome::Timeout => &self.counts.timeout,
+            Outcome::Refused => &self.counts.refused,
+        };
+        count.fetch_add(1, Relaxed);
+        if outcome != Outcome::Ok {
+            return self.consecutive_failures.fetch_add(1, Relaxed) + 1;
+        }
+        if self.consecutive_failures.load(Relaxed) != 0 {
+            self.consecutive_failures.store(0, Relaxed);
+        }
+        0
+    }
+
+    pub(crate) fn note_retry(&self) {
+        self.counts.retried.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn consecutive_failures(&self) -> u32 {
+        self.consecutive_failures.load(Relaxed)
+    }
+
+    pub(crate) fn forget_failures(&self) {
+        self.consecutive_failures.store(0, Relaxed);
+    }
+
+    /// A lost update among workers costs an average nothing.
+    pub(crate) fn note_latency(&self, took: Duration) {
+        let sample = took.as_micros().min(10_000_000) as i64;
+        let old = i64::from(self.latency_us.load(Relaxed));
+        let new = if old == 0 {
+            sample
+        } else {
+            old + (sample - old) / 32
+        };
+        self.latency_us.store(new.max(0) as u32, Relaxed);
+    }
+
+    /// Called ten times a second: what one was like is forgotten within seconds, so that one that was
+    /// slow gets another chance.
+    pub(crate) fn fade_latency(&self) {
+        let old = self.latency_us.load(Relaxed);
+        self.latency_us.store(old - old / 32, Relaxed);
+    }
+}
+
+const FULL_WEIGHT: u32 = 256;
+
+impl Name {
+    fn new(hop: &str, name: String) -> Name {
+        let plain: String = name
+            .chars()
+            .filter(|c| matches!(c, ' '..='~') && !matches!(c, '"' | '\\'))
+            .collect();
+        Name {
+            timing: format!("{hop};desc=\"{} {plain}\";dur=", boxstat::name()),
+            name,
+        }
+    }
+}
+
+/// A request that is at an upstream, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Flight(Arc<Upstream>);
+
+impl Flight {
+    pub(crate) fn begin(upstream: Arc<Upstream>) -> Flight {
+        upstream.in_flight.fetch_add(1, Relaxed);
+        Flight(upstream)
+    }
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        self.0.in_flight.fetch_sub(1, Relaxed);
+    }
+}
