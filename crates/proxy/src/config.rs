@@ -188,9 +188,9 @@ pub struct OutliersConfig {
     /// Or this share of the requests of the last two seconds ..
     #[serde(deserialize_with = "ratio")]
     pub failure_ratio: f64,
-    /// .. when there were so many.
+    /// .. when so many failed.
     #[serde(deserialize_with = "positive::count")]
-    pub min_requests: usize,
+    pub min_failures: usize,
     /// How long the first time; each further time adds as much.
     #[serde(
         serialize_with = "humantime_serde::serialize",
@@ -212,7 +212,7 @@ impl Default for OutliersConfig {
         OutliersConfig {
             consecutive: 5,
             failure_ratio: 0.2,
-            min_requests: 20,
+            min_failures: 5,
             base: Duration::from_secs(5),
             longest: Duration::from_secs(60),
             max_share: 0.5,

@@ -1,5 +1,6 @@
 //! Active health: each upstream is asked how it is, again and again, and at once when it goes silent.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,11 +11,11 @@ use http_body_util::{BodyExt, Empty};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use serde::Serialize;
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::cluster::Cluster;
 use crate::config::HealthConfig;
+use crate::stream;
 use crate::upstream::Upstream;
 
 /// What an upstream says of itself.
@@ -84,11 +85,20 @@ pub(crate) async fn watch(cluster: Arc<Cluster>, upstream: Arc<Upstream>) {
     let mut is_stalled = false;
     loop {
         let config = cluster.health_config();
-        let patience = match is_stalled {
-            true => config.stall_timeout,
-            false => config.timeout,
+        let mut ask = pin!(prober.ask(&upstream, &config));
+        let mut probe = None;
+        if !is_stalled {
+            // Whoever goes silent while he is asked has less time, and need not be asked again.
+            tokio::select! {
+                answer = timeout(config.timeout, &mut ask) => probe = Some(answer),
+                () = upstream.suspect.notified() => is_stalled = true,
+            }
+        }
+        let probe = match probe {
+            Some(answer) => answer,
+            None => timeout(config.stall_timeout, ask).await,
         };
-        let probe = prober.ask(&upstream, &config, patience).await;
+        let probe = probe.unwrap_or(Probe::Silent);
         cluster.note_probe(&upstream, probe, is_stalled);
         tokio::select! {
             () = tokio::time::sleep(jittered(config.interval)) => is_stalled = false,
@@ -109,26 +119,19 @@ struct Prober {
 }
 
 impl Prober {
-    async fn ask(
-        &mut self,
-        upstream: &Upstream,
-        config: &HealthConfig,
-        patience: Duration,
-    ) -> Probe {
+    async fn ask(&mut self, upstream: &Upstream, config: &HealthConfig) -> Probe {
         let answer = match self.connection.take().filter(|kept| kept.is_ready()) {
             // It may have been closed a moment ago: that says nothing yet.
-            Some(kept) => match timeout(patience, self.ask_on(kept, config)).await {
-                Ok(Ok(status)) => Ok(Ok(status)),
-                Err(late) => Err(late),
-                Ok(Err(_)) => timeout(patience, self.ask_anew(upstream, config)).await,
+            Some(kept) => match self.ask_on(kept, config).await {
+                Ok(status) => Ok(status),
+                Err(_) => self.ask_anew(upstream, config).await,
             },
-            None => timeout(patience, self.ask_anew(upstream, config)).await,
+            None => self.ask_anew(upstream, config).await,
         };
         match answer {
-            Ok(Ok(status)) if status.is_success() => Probe::Ready,
-            Ok(Ok(_)) => Probe::NotReady,
-            Ok(Err(_)) => Probe::Refused,
-            Err(_) => Probe::Silent,
+            Ok(status) if status.is_success() => Probe::Ready,
+            Ok(_) => Probe::NotReady,
+            Err(_) => Probe::Refused,
         }
     }
 
@@ -139,7 +142,7 @@ impl Prober {
     ) -> Result<StatusCode, runtime::BoxError> {
         let mut address = upstream.address;
         address.set_port(config.port.unwrap_or(address.port()));
-        let stream = TcpStream::connect(address).await?;
+        let stream = stream::connect(address).await?;
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         tokio::spawn(connection);
         self.ask_on(sender, config).await

@@ -29,6 +29,8 @@ mod refusal;
 mod retry;
 mod selection;
 pub mod server;
+#[cfg(test)]
+mod simulation;
 mod stream;
 mod tls;
 mod upstream;

@@ -68,7 +68,7 @@ impl Outlier {
         let failed = tally.failed.saturating_sub(before.failed);
         let is_bad = failed as f64 >= config.failure_ratio * total as f64;
         tally.consecutive as usize >= config.consecutive
-            || (total as usize >= config.min_requests && is_bad)
+            || (failed as usize >= config.min_failures && is_bad)
     }
 
     pub(crate) fn eject(&mut self, now: Instant, config: &OutliersConfig) -> Duration {
@@ -139,14 +139,15 @@ mod tests {
     }
 
     #[test]
-    fn a_share_of_failures_suffices_where_there_are_enough_requests() {
+    fn a_share_of_failures_suffices_where_there_are_enough_of_them() {
         let now = Instant::now();
         let config = OutliersConfig::default();
         let mut outlier = Outlier::new(now);
         assert!(!outlier.is_suspicious(now, tally(1000, 900, 0), &config));
         let later = now + Duration::from_secs(1);
-        assert!(!outlier.is_suspicious(later, tally(1019, 910, 1), &config));
-        assert!(outlier.is_suspicious(later, tally(1020, 910, 1), &config));
+        assert!(!outlier.is_suspicious(later, tally(1008, 904, 1), &config));
+        assert!(!outlier.is_suspicious(later, tally(1030, 905, 1), &config));
+        assert!(outlier.is_suspicious(later, tally(1030, 906, 1), &config));
     }
 
     #[test]

@@ -184,7 +184,7 @@ impl Server {
         }
     }
 
-    async fn serve<S: AsyncRead + AsyncWrite + Unpin + 'static>(
+    pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin + 'static>(
         self: Rc<Self>,
         stream: S,
         peer: SocketAddr,
