@@ -29,6 +29,7 @@ use tracing::Instrument;
 
 pub use context::is_plausible_id;
 pub use forwarded::{Network, client_behind, holds};
+pub use record::CountedAs;
 
 use record::Record;
 use span::ServerSpan;

@@ -27,7 +27,7 @@ pub use boxstat::{Exposition, Kind, name as box_name};
 pub use client::{Origin, client};
 pub use failure::Failure;
 pub use health::Health;
-pub use layers::LayerConfig;
+pub use layers::{CountedAs, LayerConfig};
 pub use lifecycle::ShutdownConfig;
 pub use server::HttpConfig;
 pub use service::{Admin, BoxError, Service, WriteFigures, main};

@@ -40,7 +40,7 @@ async fn serve() -> Result<(), BoxError> {
     let app = App::new(&config)?;
     let mut service = Service::start("web", &config.http, &config.shutdown).await?;
 
-    let starting = Starting::default();
+    let starting = Starting::begin();
     service.health().require("set-up", {
         let starting = starting.clone();
         move || {

@@ -9,11 +9,15 @@ use axum::response::{Html, IntoResponse, Response};
 use contract::Problem;
 use http::header::{ACCEPT, RETRY_AFTER};
 use http::{HeaderMap, StatusCode};
-use runtime::Failure;
+use metrics::gauge;
+use runtime::{CountedAs, Failure};
 use tokio::sync::SetOnce;
 
+/// A figure: 1 once the door is open.
+const OPEN_METRIC: &str = "shop_open";
+
 /// How far the shop is. Cheap to clone.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Starting {
     inner: Arc<Inner>,
 }
@@ -26,6 +30,13 @@ struct Inner {
 }
 
 impl Starting {
+    /// With its door closed.
+    pub fn begin() -> Starting {
+        gauge!(OPEN_METRIC).set(0.0);
+        let inner = Arc::default();
+        Starting { inner }
+    }
+
     /// Says what goes on, e.g. `filling the catalogue: 40 %`.
     pub fn tell(&self, news: impl Into<String>) {
         let mut told = self
@@ -39,6 +50,7 @@ impl Starting {
     /// Opens the door, for good.
     pub fn open(&self) {
         let _ = self.inner.open.set(());
+        gauge!(OPEN_METRIC).set(1.0);
     }
 
     pub fn is_open(&self) -> bool {
@@ -68,11 +80,14 @@ async fn pass(State(starting): State<Starting>, request: Request, next: Next) ->
     if starting.is_open() {
         return next.run(request).await;
     }
-    if wants_page(request.headers()) {
+    let mut answer = if wants_page(request.headers()) {
         page(&starting.news())
     } else {
         problem(starting.news())
-    }
+    };
+    // A shop that is not there yet fails nobody: these are no errors of the pages that were asked for.
+    answer.extensions_mut().insert(CountedAs("starting"));
+    answer
 }
 
 fn wants_page(headers: &HeaderMap) -> bool {
@@ -104,6 +119,7 @@ fn page(news: &str) -> Response {
 mod tests {
     use axum::body::Body;
     use axum::routing::get;
+    use runtime::LayerConfig;
     use tower::ServiceExt;
 
     use super::*;
@@ -120,10 +136,22 @@ mod tests {
 
     #[tokio::test]
     async fn nobody_comes_in_before_it_is_open() {
-        let starting = Starting::default();
+        let metrics = runtime::telemetry::metrics();
+        let starting = Starting::begin();
         let router = starting.guard(Router::new().route("/", get(|| async { "come in" })));
+        let router = runtime::layers::public(router, &LayerConfig::default());
         assert_eq!(status(&router).await, 503);
+        assert!(metrics.render().contains("shop_open 0"));
         starting.open();
         assert_eq!(status(&router).await, 200);
+
+        let figures = metrics.render();
+        for line in [
+            "shop_open 1",
+            r#"_seconds_count{route="starting",method="GET",status="503"} 1"#,
+            r#"_seconds_count{route="/",method="GET",status="200"} 1"#,
+        ] {
+            assert!(figures.contains(line), "{line} in {figures}");
+        }
     }
 }

@@ -52,7 +52,7 @@ impl Services {
             &users::Config::default(),
             inventory::Config::default(),
         )
-        .set_up(&SIZES, &Starting::default())
+        .set_up(&SIZES, &Starting::begin())
         .await
         .expect("fresh databases can be filled");
 

@@ -70,7 +70,7 @@ impl Shop {
             &users::Config::default(),
             inventory::Config::default(),
         );
-        app.set_up(&SIZES, &Starting::default())
+        app.set_up(&SIZES, &Starting::begin())
             .await
             .expect("a fresh database can be filled");
 

@@ -12,6 +12,10 @@ use http_body::Body;
 pub(crate) const DURATION_METRIC: &str = "http_server_request_duration_seconds";
 pub(crate) const BYTES_METRIC: &str = "http_server_response_bytes_total";
 
+/// Put into an answer's extensions: the request is counted under this route, wherever it was bound.
+#[derive(Debug, Clone, Copy)]
+pub struct CountedAs(pub &'static str);
+
 /// What is to be remembered of a request until its answer is known.
 pub(super) struct Record {
     route: Option<MatchedPath>,
@@ -38,7 +42,10 @@ impl Record {
     pub(super) fn finish(self, response: &Response) {
         let status = response.status();
         let duration = self.started.elapsed();
-        let route = self.route.as_ref().map_or("unmatched", MatchedPath::as_str);
+        let route = match response.extensions().get() {
+            Some(CountedAs(route)) => route,
+            None => self.route.as_ref().map_or("unmatched", MatchedPath::as_str),
+        };
         metrics::histogram!(
             DURATION_METRIC,
             "route" => route.to_owned(),
