@@ -31,6 +31,9 @@ pub(crate) const THROTTLED: Query = query(
 /// Cores a box may use.
 pub(crate) const CPU_LIMIT: Query = query("cpu_limit", "max by (box) (box_cpu_limit_cores)");
 
+/// When the box was last scraped, in seconds since 1970.
+pub(crate) const SCRAPED: Query = query("scraped", "max by (box) (timestamp(box_memory_bytes))");
+
 /// Bytes in use; and, by its `instance`, which box lives at which address.
 pub(crate) const MEMORY: Query = query("memory", "max by (box, instance) (box_memory_bytes)");
 
@@ -44,6 +47,9 @@ pub(crate) const NETWORK: Query = query(
 );
 
 // -- arrows: what processes say they did, by the address they were scraped at --------------------
+
+/// Whether the shop at this address has opened its door: 0 while it is set up.
+pub(crate) const OPEN: Query = query("open", "max by (instance) (shop_open)");
 
 /// HTTP requests answered a second.
 pub(crate) const REQUESTS: Query = query(
@@ -71,29 +77,39 @@ pub(crate) const PASSED_ON: Query = query(
 
 // -- the front door: what visitors see ----------------------------------------------------------
 
+// Whoever comes while the shop is set up is told to come again. That is no load and no error of it,
+// and has a figure of its own.
+
 pub(crate) const OFFERED: Query = query(
     "offered",
-    "sum(rate(http_server_request_duration_seconds_count{$door}[12s]))",
+    "sum(rate(http_server_request_duration_seconds_count{$door,route!=\"starting\"}[12s]))",
 );
 
-/// Answers a second that were our fault. Empty as long as there never was one.
+/// Answers a second that were our fault. 0 where there never was one: else the next door would answer.
 pub(crate) const FAILED: Query = query(
     "failed",
-    "sum(rate(http_server_request_duration_seconds_count{$door,status=~\"5..\"}[12s]))",
+    "(sum(rate(http_server_request_duration_seconds_count{$door,route!=\"starting\",status=~\"5..\"}[12s])) \
+     or 0 * sum(rate(http_server_request_duration_seconds_count{$door,route!=\"starting\"}[12s])))",
+);
+
+/// Requests a second that came before the shop was open. Empty if none ever did.
+pub(crate) const TURNED_AWAY: Query = query(
+    "turned_away",
+    "sum(rate(http_server_request_duration_seconds_count{$door,route=\"starting\"}[12s]))",
 );
 
 /// Seconds. 20 s, as the last percent of a small load is few requests.
 pub(crate) const P50: Query = query(
     "p50",
-    "histogram_quantile(0.5, sum by (le) (rate(http_server_request_duration_seconds_bucket{$door}[20s])))",
+    "histogram_quantile(0.5, sum by (le) (rate(http_server_request_duration_seconds_bucket{$door,route!=\"starting\"}[20s])))",
 );
 pub(crate) const P95: Query = query(
     "p95",
-    "histogram_quantile(0.95, sum by (le) (rate(http_server_request_duration_seconds_bucket{$door}[20s])))",
+    "histogram_quantile(0.95, sum by (le) (rate(http_server_request_duration_seconds_bucket{$door,route!=\"starting\"}[20s])))",
 );
 pub(crate) const P99: Query = query(
     "p99",
-    "histogram_quantile(0.99, sum by (le) (rate(http_server_request_duration_seconds_bucket{$door}[20s])))",
+    "histogram_quantile(0.99, sum by (le) (rate(http_server_request_duration_seconds_bucket{$door,route!=\"starting\"}[20s])))",
 );
 
 // -- egress -------------------------------------------------------------------------------------
@@ -114,10 +130,11 @@ pub(crate) const VISITS: Query = query(
 
 // -- panels that only some stages have: empty without the metric ---------------------------------------
 
-/// How the one box's CPU divides among its processes.
+/// What each process of the one box takes of its cap. Of the cap, not of what is used: at rest that
+/// would divide next to nothing by next to nothing.
 pub(crate) const PROCESSES: Query = query(
     "processes",
-    "max by (process) (rate(box_process_cpu_seconds_total[12s])) / on () group_left () sum(max by (process) (rate(box_process_cpu_seconds_total[12s])))",
+    "max by (box, process) (rate(box_process_cpu_seconds_total[12s])) / on (box) group_left () max by (box) (box_cpu_limit_cores)",
 );
 pub(crate) const CACHE_HITS: Query = query(
     "cache_hits",
@@ -140,15 +157,18 @@ pub(crate) const NOW: &[Query] = &[
     CPU,
     THROTTLED,
     CPU_LIMIT,
+    SCRAPED,
     MEMORY,
     MEMORY_LIMIT,
     NETWORK,
+    OPEN,
     REQUESTS,
     QUERIES,
     LOOK_UPS,
     PASSED_ON,
     OFFERED,
     FAILED,
+    TURNED_AWAY,
     P50,
     P95,
     P99,

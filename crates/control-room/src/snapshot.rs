@@ -52,6 +52,8 @@ pub enum Source {
 pub struct Traffic {
     /// A second.
     pub requests: Option<f64>,
+    /// A second, beside those: told to come again, as the shop was being set up.
+    pub turned_away: Option<f64>,
     /// Share of answers that were 5xx.
     pub errors: Option<f64>,
     /// Seconds.
@@ -90,7 +92,7 @@ pub enum Unit {
 /// A later stage adds its line. A panel is there as soon as its metric is.
 const PANELS: [(&str, Unit, Query, &str); 4] = [
     (
-        "Who uses the box’s CPU",
+        "Who uses the box’s CPU, of its cap",
         Unit::Share,
         promql::PROCESSES,
         "process",
@@ -136,8 +138,10 @@ impl Snapshot {
         usd_per_gb: f64,
         roster: &mut Roster,
     ) -> Snapshot {
-        let homes = Homes::of(figures);
-        let boxes = roster.complete(boxes::boxes(figures, &homes));
+        let scraped = figures.of(promql::SCRAPED);
+        roster.hear(scraped.filter_map(|sample| Some((sample.label("box"), sample.value()?))));
+        let homes = Homes::of(figures, roster);
+        let boxes = boxes::boxes(figures, &homes, roster);
         let names = || boxes.iter().map(|figures| figures.name.as_str());
         let stage = topology::stage(names());
         Snapshot {
@@ -153,7 +157,7 @@ impl Snapshot {
             traffic: Traffic::of(figures),
             egress: Egress::of(figures, usd_per_gb),
             arrows: arrows::rates(topology::arrows(names()), figures, &homes),
-            panels: panels(figures),
+            panels: panels(figures, &boxes),
             boxes,
         }
     }
@@ -177,6 +181,7 @@ impl Traffic {
         let requests = figures.one(promql::OFFERED);
         Traffic {
             requests,
+            turned_away: figures.one(promql::TURNED_AWAY),
             errors: error_share(requests, figures.one(promql::FAILED)),
             p50: figures.one(promql::P50),
             p95: figures.one(promql::P95),
@@ -207,10 +212,15 @@ impl Egress {
     }
 }
 
-fn panels(figures: &Figures) -> Vec<Panel> {
+fn panels(figures: &Figures, boxes: &[BoxFigures]) -> Vec<Panel> {
+    // What is said of a box is said no longer than it is there.
+    let is_there = |sample: &&Sample| {
+        let name = sample.label("box");
+        name.is_empty() || boxes.iter().any(|b| b.name == name && b.is_there())
+    };
     let panels = PANELS.into_iter().map(|(title, unit, query, label)| {
         let row = |sample: &Sample| (sample.label(label).to_owned(), sample.value());
-        let mut rows: Vec<_> = figures.of(query).map(row).collect();
+        let mut rows: Vec<_> = figures.of(query).filter(is_there).map(row).collect();
         rows.sort_by(|one, other| one.0.cmp(&other.0));
         Panel { title, unit, rows }
     });

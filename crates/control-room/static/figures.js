@@ -40,8 +40,10 @@ export function showVerdict({ verdict, stage }) {
 }
 
 export function showTiles({ traffic, egress }) {
-  const quiet = traffic.requests === null ? NO_REQUESTS : "no requests right now";
-  tile("requests", units.perSecond(traffic.requests), traffic.requests === null ? NO_REQUESTS : "requests at the front door");
+  const starting = traffic.turned_away > 0
+    ? `the shop is starting: ${units.text(units.perSecond(traffic.turned_away))} told to come again` : "";
+  const quiet = starting || (traffic.requests === null ? NO_REQUESTS : "no requests right now");
+  tile("requests", units.perSecond(traffic.requests), starting || (traffic.requests === null ? NO_REQUESTS : "requests at the front door"));
   tile("errors", units.share(traffic.errors), traffic.errors === null ? quiet : "answered with 5xx", traffic.errors >= 0.01);
   for (const [id, note] of [["p50", "half are faster"], ["p95", "1 in 20 is slower"], ["p99", "1 in 100 is slower"]]) {
     tile(id, units.seconds(traffic[id]), traffic[id] === null ? quiet : note);

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::prometheus::{Figures, Sample};
 use crate::promql::{self, Query};
+use crate::roster::Roster;
 use crate::topology::Place;
 
 /// From here on a box is called saturated: what comes in waits. As the triggers see it: on a busy
@@ -48,7 +49,7 @@ pub struct BoxFigures {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Condition {
-    /// Too new to have a rate.
+    /// Too new to have a rate, or its shop is being set up.
     Starting,
     Calm,
     Busy,
@@ -81,11 +82,11 @@ impl BoxFigures {
     }
 
     /// Without figures: they would be of a box that is not there.
-    pub(crate) fn silent(&self, seconds: u64) -> BoxFigures {
+    fn silent(name: &str, seconds: u64) -> BoxFigures {
         BoxFigures {
             condition: Condition::Silent,
             silent_for: Some(seconds),
-            ..BoxFigures::new(&self.name)
+            ..BoxFigures::new(name)
         }
     }
 
@@ -93,7 +94,7 @@ impl BoxFigures {
         self.condition != Condition::Silent
     }
 
-    fn settle(&mut self) {
+    fn settle(&mut self, is_open: bool) {
         // The kernel adds up what each core was held back.
         self.throttled = self.throttled.map(|share| share.min(1.0));
         let limit = self.cpu_limit.filter(|cores| *cores > 0.0);
@@ -101,6 +102,7 @@ impl BoxFigures {
         let held_back = self.throttled.is_some_and(|share| share >= HELD_BACK);
         self.condition = match (self.cpu, self.cpu_share.unwrap_or(0.0)) {
             (None, _) => Condition::Starting,
+            _ if !is_open => Condition::Starting,
             (_, share) if share >= SATURATED => Condition::Saturated,
             (_, share) if share >= SATURATED_IF_HELD_BACK && held_back => Condition::Saturated,
             (_, share) if share >= BUSY => Condition::Busy,
@@ -109,16 +111,13 @@ impl BoxFigures {
     }
 }
 
-/// All that are there.
-pub(super) fn boxes(figures: &Figures, homes: &Homes) -> Vec<BoxFigures> {
+/// All that are there, and those that went silent, by name.
+pub(super) fn boxes(figures: &Figures, homes: &Homes, roster: &Roster) -> Vec<BoxFigures> {
     // A rate outlives its box by the length of its window; a gauge ends with the first scrape that
     // fails. So who is there is told by a gauge.
-    let mut boxes: BTreeMap<&str, BoxFigures> = figures
-        .of(promql::MEMORY)
-        .map(|sample| sample.label("box"))
-        .filter(|name| !name.is_empty())
-        .map(|name| (name, BoxFigures::new(name)))
-        .collect();
+    let names = homes.0.values();
+    let mut boxes: BTreeMap<&str, BoxFigures> =
+        names.map(|name| (*name, BoxFigures::new(name))).collect();
     type Field = fn(&mut BoxFigures) -> &mut Option<f64>;
     let fields: [(Query, Field); 5] = [
         (promql::CPU, |figures| &mut figures.cpu),
@@ -149,23 +148,30 @@ pub(super) fn boxes(figures: &Figures, homes: &Homes) -> Vec<BoxFigures> {
             *figures.requests.get_or_insert(0.0) += sample.value().unwrap_or(0.0);
         }
     }
+    let closed: Vec<&str> = figures
+        .of(promql::OPEN)
+        .filter(|sample| sample.value() == Some(0.0))
+        .filter_map(|sample| homes.of_sample(sample))
+        .collect();
     let mut boxes: Vec<BoxFigures> = boxes.into_values().collect();
-    boxes.iter_mut().for_each(BoxFigures::settle);
+    for figures in &mut boxes {
+        figures.settle(!closed.contains(&figures.name.as_str()));
+    }
+    let silent = roster.silent();
+    boxes.extend(silent.map(|(name, seconds)| BoxFigures::silent(name, seconds)));
+    boxes.sort_by(|one, other| one.name.cmp(&other.name));
     boxes
 }
 
-/// Which box lives at which address.
+/// Which box lives at which address, of those that are there.
 #[derive(Debug)]
 pub(super) struct Homes<'a>(HashMap<&'a str, &'a str>);
 
 impl<'a> Homes<'a> {
-    pub(super) fn of(figures: &'a Figures) -> Homes<'a> {
+    pub(super) fn of(figures: &'a Figures, roster: &Roster) -> Homes<'a> {
         let homes = figures.of(promql::MEMORY);
-        Homes(
-            homes
-                .map(|sample| (sample.host(), sample.label("box")))
-                .collect(),
-        )
+        let homes = homes.map(|sample| (sample.host(), sample.label("box")));
+        Homes(homes.filter(|(_, name)| roster.is_there(name)).collect())
     }
 
     /// The box whose process says so.

@@ -2,8 +2,12 @@ use super::*;
 
 const PRICE: f64 = 0.09;
 
+/// All that is told of was there before.
 fn snapshot(figures: &Figures) -> Snapshot {
-    Snapshot::new(0, figures, &[], PRICE, &mut Roster::default())
+    let mut roster = Roster::default();
+    let scraped = figures.of(promql::SCRAPED);
+    roster.hear(scraped.map(|sample| (sample.label("box"), 0.0)));
+    Snapshot::new(0, figures, &[], PRICE, &mut roster)
 }
 
 /// A box at an address, using so much of a quarter of a core.
@@ -12,6 +16,7 @@ fn with_box(figures: Figures, name: &str, host: &str, cpu: f64) -> Figures {
     figures
         .sample(promql::CPU, &[("box", name)], cpu)
         .sample(promql::CPU_LIMIT, &[("box", name)], 0.25)
+        .sample(promql::SCRAPED, &[("box", name)], 2.0)
         .sample(
             promql::MEMORY,
             &[("box", name), ("instance", &instance)],
@@ -50,6 +55,31 @@ fn a_box_that_is_held_back_is_saturated_earlier() {
     assert_eq!(
         snapshot(&held_back).boxes[0].condition,
         Condition::Saturated
+    );
+}
+
+#[test]
+fn a_box_whose_shop_is_set_up_is_starting() {
+    let open = |open| {
+        let figures = with_box(Figures::default(), "box", "10.0.0.2", 0.25);
+        figures.sample(promql::OPEN, &[("instance", "10.0.0.2:9100")], open)
+    };
+    assert_eq!(snapshot(&open(0.0)).boxes[0].condition, Condition::Starting);
+    assert_eq!(
+        snapshot(&open(1.0)).boxes[0].condition,
+        Condition::Saturated
+    );
+}
+
+#[test]
+fn what_is_said_of_a_box_ends_with_it() {
+    let shop = [("box", "box"), ("process", "shop")];
+    let figures = Figures::default().sample(promql::PROCESSES, &shop, 0.1);
+    assert!(snapshot(&figures).panels.is_empty());
+    let figures = with_box(figures, "box", "10.0.0.2", 0.1);
+    assert_eq!(
+        snapshot(&figures).panels[0].rows,
+        [("shop".to_owned(), Some(0.1))]
     );
 }
 

@@ -34,6 +34,21 @@ groups:
 impl Server {
     pub(crate) fn start(boxes: &Boxes) -> Server {
         let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("triggers.yml"), TRIGGERS).unwrap();
+        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let mut server = Server {
+            port: free.local_addr().unwrap().port(),
+            folder,
+            process: None,
+        };
+        drop(free);
+        server.scrape(boxes);
+        server.resume();
+        server
+    }
+
+    /// From its next start on it scrapes these.
+    pub(crate) fn scrape(&self, boxes: &Boxes) {
         let mut config = format!(
             "global: {{ scrape_interval: {INTERVAL}, evaluation_interval: {INTERVAL} }}\nrule_files: [triggers.yml]\nscrape_configs:\n"
         );
@@ -43,17 +58,7 @@ impl Server {
                 "  - job_name: {name}\n    metrics_path: /{name}\n    static_configs:\n      - targets: ['{target}']\n        labels: {{ service: {name}, instance: '10.0.0.{host}:9100' }}\n"
             );
         }
-        std::fs::write(folder.path().join("prometheus.yml"), config).unwrap();
-        std::fs::write(folder.path().join("triggers.yml"), TRIGGERS).unwrap();
-        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let mut server = Server {
-            port: free.local_addr().unwrap().port(),
-            folder,
-            process: None,
-        };
-        drop(free);
-        server.resume();
-        server
+        std::fs::write(self.folder.path().join("prometheus.yml"), config).unwrap();
     }
 
     pub(crate) fn resume(&mut self) {

@@ -32,7 +32,11 @@ impl Room {
     }
 
     /// Polls until it is so.
-    pub(crate) async fn sees(&mut self, what: &str, is_so: impl Fn(&Snapshot) -> bool) -> Snapshot {
+    pub(crate) async fn sees(
+        &mut self,
+        what: &str,
+        mut is_so: impl FnMut(&Snapshot) -> bool,
+    ) -> Snapshot {
         let started = Instant::now();
         loop {
             self.poller.poll().await;
@@ -159,4 +163,28 @@ async fn split_tiers_are_told_apart() {
         })
         .await;
     assert_eq!(snapshot.stage, Some(2));
+}
+
+#[tokio::test]
+async fn a_stage_that_was_left_is_not_drawn() {
+    let busy = Pretence {
+        cpu: 0.1,
+        ..Pretence::default()
+    };
+    let mut server = Server::start(&Boxes::start(&[("box", busy)]).await);
+    Room::open(&server)
+        .sees("the one box", |snapshot| !snapshot.boxes.is_empty())
+        .await;
+
+    // As `./stage up 2 --replace` does: Prometheus keeps its data, all else is new.
+    server.stop();
+    server.scrape(&Boxes::start(&[("db", busy), ("web", busy)]).await);
+    server.resume();
+    Room::open(&server)
+        .sees("two boxes", |snapshot| {
+            let names: Vec<_> = snapshot.boxes.iter().map(|b| b.name.as_str()).collect();
+            assert!(!names.contains(&"box"), "{snapshot:#?}");
+            names == ["db", "web"]
+        })
+        .await;
 }
