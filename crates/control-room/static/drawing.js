@@ -8,7 +8,7 @@ import * as units from "./units.js";
 const VISITORS = "visitors";
 const UNITS = { requests: "requests", queries: "queries", look_ups: "look-ups", replication: "" };
 
-// Up to so many boxes are drawn large; above so many each shows less.
+// Up to so many columns are drawn large; above so many boxes each shows less.
 const FEW = 3;
 const MANY = 9;
 
@@ -74,7 +74,7 @@ function build(snapshot, key) {
     svg.append(path, head);
     return { ...arrow, path, head, label: element("span", "rate") };
   });
-  drawing.classList.toggle("few", boxes.length <= FEW);
+  drawing.classList.toggle("few", columns.length <= FEW && boxes.length <= FEW);
   drawing.classList.toggle("dense", boxes.length > MANY);
   drawing.classList.toggle("regions", lanes.length > 1);
   drawing.replaceChildren(svg, grid, ...shown.arrows.map((arrow) => arrow.label));

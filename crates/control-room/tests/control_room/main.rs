@@ -7,4 +7,6 @@ mod boxes;
 mod browser;
 mod page;
 mod prometheus;
+mod shown;
+mod stage;
 mod watching;

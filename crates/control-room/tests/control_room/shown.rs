@@ -1,0 +1,121 @@
+//! What a person sees on the page, and what there is to object to.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use testkit::Browser;
+
+/// From opening the page until all of it is shown, and moves.
+pub(crate) const AT_ONCE: Duration = Duration::from_secs(10);
+
+/// What a trigger needs, and then some: 10 s until a signal counts, 10 s until it fires, 30 s more
+/// until it stops.
+pub(crate) const A_WHILE: Duration = Duration::from_secs(90);
+
+/// Objects to boxes without figures, and to panels that have neither a figure nor a reason.
+const ALL_IS_SHOWN: &str = r##"
+    const all = (css, within = document) => [...within.querySelectorAll(css)];
+    const seen = (element) => element?.checkVisibility() ? element.innerText.trim() : "";
+    const says = (element) => !["", "waiting for figures", "Looking …"].includes(seen(element));
+    const measured = (element) => /\d/.test(seen(element));
+    const objections = [];
+    const expect = (fine, what) => fine || objections.push(what);
+
+    return fetch("/api/snapshot").then((answer) => answer.json()).then(({ boxes }) => {
+        expect(boxes.length > 0, "no boxes in the snapshot");
+        const cards = new Map(all("#drawing .card").map((card) => [seen(card.querySelector("strong")), card]));
+        const rows = new Map(all("#boxes tbody tr").map((row) => [seen(row.cells[0]), row]));
+        for (const { name } of boxes) {
+            for (const bar of [".cpu", ".memory"]) {
+                expect(measured(cards.get(name)?.querySelector(`${bar} .number`)), `${name} is drawn without ${bar}`);
+            }
+            // What it is, its condition, CPU, of its cap, held back, memory, of its limit.
+            const cells = [...rows.get(name)?.cells ?? []].slice(1, 8);
+            expect(cells.length === 7 && cells.slice(0, 2).every(says) && cells.slice(2).every(measured),
+                `the table has no figures of ${name}`);
+        }
+        expect(cards.size === boxes.length && rows.size === boxes.length, "boxes that nobody knows");
+
+        expect(says(document.querySelector("#call")) && says(document.querySelector("#reason")), "no verdict");
+        for (const advice of all("#advice:not([hidden]) dd")) expect(says(advice), `nothing in ${advice.id}`);
+        for (const tile of all(".tile")) {
+            expect(measured(tile.querySelector(".value")) || says(tile.querySelector(".note")), `${tile.id} is empty`);
+        }
+        for (const plot of all(".plot")) {
+            const canvas = plot.querySelector(".canvas:not([hidden]) canvas");
+            // A line for each box, and for those of a while ago; of many, for the eight hottest.
+            const lines = all(".legend li", plot).filter(says).length;
+            const told = plot.querySelector(".legend") ? lines >= Math.min(boxes.length, 8) : measured(plot.querySelector("output"));
+            expect((canvas?.width > 0 && canvas.height > 0 && told) || says(plot.querySelector(".why")), `${plot.id} is empty`);
+        }
+        for (const figure of all("#panels:not([hidden]) dd")) expect(says(figure), "a figure of this stage is empty");
+        return objections.length === 0 ? null : objections.join("; ");
+    }).catch((error) => `the control room does not answer: ${error}`);
+"##;
+
+/// Objects until the row of each box differs from what it was when this was asked first.
+const FIGURES_MOVE: &str = r##"
+    const rows = [...document.querySelectorAll("#boxes tbody tr")].map((row) => row.innerText);
+    const before = window.before ??= rows;
+    const still = before.filter((row) => rows.includes(row));
+    return still.length === 0 ? null : `nothing moves in ${still.join("; ")}`;
+"##;
+
+/// Objects to another verdict than this.
+const VERDICT_IS: &str = r##"
+    const verdict = document.querySelector("#verdict");
+    return verdict.dataset.call === arguments[0] ? null : `not ${arguments[0]}: ${verdict.innerText}`;
+"##;
+
+/// Objects to other boxes than these.
+const BOXES_ARE: &str = r##"
+    const shown = [...document.querySelectorAll("#drawing .card strong")].map((name) => name.innerText).sort();
+    return shown.join() === arguments[0] ? null : `expected ${arguments[0]}, got ${shown}`;
+"##;
+
+/// Objects to a page that has to be scrolled sideways.
+const IT_FITS: &str = r##"
+    const { scrollWidth, clientWidth } = document.documentElement;
+    return scrollWidth <= clientWidth ? null : `${scrollWidth} px wide, in a window of ${clientWidth} px`;
+"##;
+
+/// Opens the page and sees all of it, alive, at once.
+pub(crate) async fn opens(browser: &Browser, url: &str) -> Result<()> {
+    let opened = Instant::now();
+    browser.page.goto(url).await?;
+    all_is_live(browser).await?;
+    let left = AT_ONCE.saturating_sub(opened.elapsed());
+    browser.settles(left, FIGURES_MOVE, &[]).await?;
+    it_fits(browser).await
+}
+
+pub(crate) async fn all_is_live(browser: &Browser) -> Result<()> {
+    browser.contains("#age", "live").await?;
+    all_is_shown(browser).await
+}
+
+pub(crate) async fn all_is_shown(browser: &Browser) -> Result<()> {
+    browser.settles(AT_ONCE, ALL_IS_SHOWN, &[]).await
+}
+
+pub(crate) async fn it_fits(browser: &Browser) -> Result<()> {
+    browser.settles(AT_ONCE, IT_FITS, &[]).await
+}
+
+/// Names in the order of the alphabet, with commas between them.
+pub(crate) async fn boxes_are(browser: &Browser, names: &str) -> Result<()> {
+    browser.settles(AT_ONCE, BOXES_ARE, &[names]).await
+}
+
+pub(crate) async fn verdict_is(browser: &Browser, within: Duration, verdict: &str) -> Result<()> {
+    browser.settles(within, VERDICT_IS, &[verdict]).await
+}
+
+/// The outcome of a look, with a picture of what was seen if it is bad.
+pub(crate) async fn closed(browser: Browser, seen: Result<()>) {
+    if seen.is_err() {
+        browser.keep_evidence("control-room").await;
+    }
+    browser.close().await;
+    seen.expect("the control room");
+}
