@@ -1,4 +1,7 @@
-//! A request through two services, as a receiver of OTLP hears of it. All over real sockets.
+//! A request through two services, as a receiver of OTLP hears of it: one of ours, which can refuse,
+//! and one that others wrote. All over real sockets.
+
+mod rotel;
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -70,6 +73,41 @@ async fn a_request_through_two_services_is_one_trace() {
     let expected = expected.map(|(key, value)| (key.to_owned(), value.to_owned()));
     assert_eq!(about, BTreeMap::from(expected));
     assert_eq!(attributes(&inventory.attributes)["request.id"], request_id);
+}
+
+#[tokio::test]
+async fn a_collector_that_others_wrote_understands_the_spans() {
+    let Some(rotel) = rotel::Rotel::start().await else {
+        return;
+    };
+    let shop = Shop::start(Some(rotel.origin())).await;
+    let sampled = format!("00-{TRACE}-{CALLER}-01");
+    assert_eq!(shop.ask("/", Some(&sampled)).await.0, StatusCode::OK);
+    shop.stop().await;
+
+    let mut spans = rotel
+        .spans(2, &["request.id", "http.response.status_code"])
+        .await;
+    spans.sort_by(|a, b| a["service.name"].cmp(&b["service.name"]));
+    let [inventory, web] = spans.try_into().expect("a span per service");
+    for (span, name, route) in [
+        (&web, "web", "GET /"),
+        (
+            &inventory,
+            "inventory",
+            "POST /internal/inventory/categories",
+        ),
+    ] {
+        assert_eq!(span["service.name"], format!("Str({name})"));
+        assert_eq!(span["service.instance.id"], format!("Str({name}-1)"));
+        assert_eq!(span["Trace ID"], TRACE);
+        assert_eq!(span["Name"], route);
+        assert_eq!(span["Kind"], "SPAN_KIND_SERVER");
+        assert_eq!(span["http.response.status_code"], "Int(200)");
+    }
+    assert_eq!(web["Parent ID"], CALLER);
+    assert_eq!(inventory["Parent ID"], web["ID"]);
+    assert_eq!(inventory["request.id"], web["request.id"]);
 }
 
 #[tokio::test]
