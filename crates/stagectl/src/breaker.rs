@@ -67,13 +67,18 @@ pub(crate) async fn run(compose: &Compose, breaker: Stage, as_json: bool) -> any
     Ok(breakage.holds())
 }
 
+/// The load test that breaks a stage.
+pub(crate) fn name(breaker: Stage) -> String {
+    format!("break{}", breaker.number())
+}
+
 /// Runs a breaker against the running stage, and looks at the boxes right after.
 pub(crate) async fn break_stage(
     compose: &Compose,
     breaker: Stage,
     stage: Stage,
 ) -> anyhow::Result<Breakage> {
-    let name = format!("break{}", breaker.number());
+    let name = name(breaker);
     if !compose
         .root()
         .join(format!("loadtests/{name}.js"))

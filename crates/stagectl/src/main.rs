@@ -22,6 +22,7 @@ mod k6;
 mod ports;
 mod prometheus;
 mod promises;
+mod room;
 mod shopper;
 mod sql;
 mod stage;

@@ -15,7 +15,7 @@ use crate::docker::{self, finish};
 use crate::k6::LoadTest;
 use crate::sql::{self, TestDatabase};
 use crate::stage::Stage;
-use crate::{breaker, check, console, crash, images, promises, up};
+use crate::{breaker, check, console, crash, images, promises, room, up};
 
 /// No single step takes longer: the first compilation of everything.
 const STEP: Duration = Duration::from_secs(3000);
@@ -93,6 +93,7 @@ async fn everything(
 async fn stage_1(stages: &Compose) -> anyhow::Result<()> {
     let [one, _] = Stage::ALL;
     up::bring_up(stages, one, false).await?;
+    room::without_prometheus(stages, one).await?;
     promises(stages, one).await?;
 
     console::step("stopping and starting it again");
@@ -128,12 +129,14 @@ async fn proofs(stages: &Compose) -> anyhow::Result<()> {
 }
 
 async fn promises(stages: &Compose, stage: Stage) -> anyhow::Result<()> {
+    room::at_rest(stages, stage).await?;
     ensure!(
         check::run(stages, stage, false).await?,
         "{stage} breaks a promise"
     );
     smoke(stages, stage).await?;
     browser(stages).await?;
+    room::under_breaker(stages, stage).await?;
     balance_after_kills(stages, stage).await
 }
 
