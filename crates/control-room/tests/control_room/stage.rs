@@ -48,15 +48,17 @@ impl Stage {
 async fn at_rest_every_box_is_shown_and_the_verdict_is_stay() {
     let stage = Stage::running().expect("a running stage");
     let browser = Browser::open().await.expect("chromium");
+    let over = CancellationToken::new();
     let seen = async {
+        let _over = over.clone().drop_guard();
         shown::opens(&browser, &stage.room).await?;
         boxes_are(&browser, &stage.boxes).await?;
         verdict_is(&browser, AT_ONCE, "stay").await?;
         let call = format!("Stay on stage {}", stage.number);
         browser.contains("#call", &call).await
     };
-    let seen = seen.await;
-    shown::closed(browser, seen).await;
+    let (seen, shop) = tokio::join!(seen, keep_visiting(&stage.shop, over.clone()));
+    shown::closed(browser, seen.and(shop)).await;
 }
 
 #[tokio::test]
@@ -111,7 +113,7 @@ async fn docker(args: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// Asks for a page over and over: an error as soon as there is none.
+/// Asks for a page ten times a second, or as often as it comes: an error as soon as there is none.
 async fn keep_visiting(page: &Uri, over: CancellationToken) -> Result<()> {
     let client: Client<HttpConnector, Full<Bytes>> = runtime::client();
     let visits = async {
