@@ -44,7 +44,7 @@ impl Verdict {
     /// at or below it are bottlenecks that this stage has already answered.
     pub(crate) fn of(rules: &[Rule], stage: Option<u8>) -> Verdict {
         let Some(stage) = stage else {
-            return Verdict::unknown("Prometheus sees no boxes: is a stage running?");
+            return Verdict::unknown("Prometheus sees no boxes, so no stage seems to run");
         };
         let mut above: Vec<(u8, &Rule)> = rules
             .iter()
