@@ -36,6 +36,7 @@ use span::ServerSpan;
 
 use crate::extract::ClientAddr;
 use crate::failure::Failure;
+use crate::faults::Faults;
 use crate::server::HttpConfig;
 use crate::trace::Exporter;
 
@@ -54,6 +55,8 @@ pub struct LayerConfig {
     pub http: HttpConfig,
     /// Where the spans of requests go, if anywhere.
     pub traces: Option<Exporter>,
+    /// What is to go wrong on purpose, where that is allowed.
+    pub faults: Option<Faults>,
 }
 
 impl LayerConfig {
@@ -63,6 +66,7 @@ impl LayerConfig {
             instance: boxstat::name().to_owned(),
             http: http.clone(),
             traces: None,
+            faults: None,
         }
     }
 }
@@ -142,9 +146,16 @@ impl Layers {
             .try_acquire()
             .map_err(|_| refusal::overloaded())?;
         let handler = AssertUnwindSafe(next.run(request)).catch_unwind();
+        let handler = async {
+            if let Some(faults) = &self.config.faults {
+                faults.strike().await?;
+            }
+            Ok(handler.await)
+        };
         match tokio::time::timeout(ctx.remaining()?, handler).await {
-            Ok(Ok(response)) => Ok(response),
-            Ok(Err(_)) => Err(refusal::panicked().into()),
+            Ok(Ok(Ok(response))) => Ok(response),
+            Ok(Ok(Err(_))) => Err(refusal::panicked().into()),
+            Ok(Err(failure)) => Err(failure),
             Err(_) => Err(Fault::DeadlineExceeded.into()),
         }
     }

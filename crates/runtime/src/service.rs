@@ -11,6 +11,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::ConfigError;
+use crate::faults::{self, Faults};
 use crate::health::{self, Health};
 use crate::layers::{self, LayerConfig};
 use crate::lifecycle::{Lifecycle, Phase, ShutdownConfig};
@@ -93,7 +94,11 @@ impl Service {
         let lifecycle = Lifecycle::new(shutdown)?;
         let health = Health::new(lifecycle.phase());
         let figures = Figures::start(admin.figures);
-        let admin = health::routes(health.clone(), figures.clone()).merge(admin.routes);
+        let faults = http.faults.then(Faults::default);
+        let mut admin = health::routes(health.clone(), figures.clone()).merge(admin.routes);
+        if let Some(faults) = &faults {
+            admin = admin.merge(faults::routes(faults.clone()));
+        }
         let listener = listen("admin", http.admin).await?;
         let config = http.clone();
         // To the very end: that it drains must be seen.
@@ -107,6 +112,7 @@ impl Service {
             }
         });
         let mut layers = LayerConfig::new(name, http);
+        layers.faults = faults;
         if let Some(endpoint) = telemetry::otlp_endpoint() {
             layers.traces = Some(Exporter::start(endpoint, name, &layers.instance)?);
         }

@@ -10,6 +10,7 @@
 mod app;
 mod audit;
 mod config;
+mod fault;
 mod health;
 mod seed;
 mod starting;
@@ -17,5 +18,6 @@ mod starting;
 pub use app::{App, AppDatabases};
 pub use audit::{Books, audit};
 pub use config::{Config, Role, SeedConfig};
+pub use fault::set_fault;
 pub use health::{health, require_databases};
 pub use starting::Starting;

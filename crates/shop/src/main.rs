@@ -1,11 +1,12 @@
-//! The shop: `shop` serves, `shop audit` looks at the books, `shop health` asks a running one.
+//! The shop: `shop` serves, `shop audit` looks at the books, `shop health` asks a running one, `shop
+//! fault` breaks it on purpose.
 
 use std::io::Read;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use contract::OrderId;
-use runtime::{BoxError, Service};
+use runtime::{BoxError, Fault, Service};
 use shop::{App, Config, Role, Starting};
 
 #[derive(Debug, Parser)]
@@ -22,6 +23,16 @@ enum Command {
     Audit,
     /// Succeeds when the shop on this box is ready.
     Health,
+    /// Breaks the shop on this box on purpose, from now on; without a value mends it. Where
+    /// `http.faults` allows it.
+    Fault {
+        /// Part of its requests that fail: 0 to 1.
+        #[arg(long, default_value_t)]
+        fail_ratio: f64,
+        /// Milliseconds by which it answers late.
+        #[arg(long, default_value_t)]
+        delay_ms: u64,
+    },
 }
 
 fn main() -> ExitCode {
@@ -30,6 +41,16 @@ fn main() -> ExitCode {
         None => serve().await,
         Some(Command::Audit) => audit().await,
         Some(Command::Health) => health().await,
+        Some(Command::Fault {
+            fail_ratio,
+            delay_ms,
+        }) => {
+            break_it(Fault {
+                fail_ratio,
+                delay_ms,
+            })
+            .await
+        }
     })
 }
 
@@ -106,4 +127,12 @@ async fn audit() -> Result<(), BoxError> {
 async fn health() -> Result<(), BoxError> {
     let config: Config = runtime::config::load()?;
     shop::health(config.http.admin.0).await
+}
+
+async fn break_it(fault: Fault) -> Result<(), BoxError> {
+    let config: Config = runtime::config::load()?;
+    if !config.http.faults {
+        return Err("this shop takes no faults: http.faults is off".into());
+    }
+    shop::set_fault(config.http.admin.0, fault).await
 }

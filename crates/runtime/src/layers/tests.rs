@@ -171,6 +171,21 @@ async fn a_panic_is_a_problem_and_the_next_request_is_served() {
     );
 }
 
+#[tokio::test]
+async fn a_fault_on_purpose_is_an_answer_of_its_own() {
+    let (mut config, faults) = (config(), Faults::default());
+    config.faults = Some(faults.clone());
+    assert_eq!(get_path(&config, "/query").await.status(), 200);
+    faults.set(crate::Fault {
+        fail_ratio: 1.0,
+        delay_ms: 0,
+    });
+    let response = get_path(&config, "/query").await;
+    assert_eq!(response.status(), 500);
+    assert!(response.headers().contains_key("server-timing"));
+    assert_eq!(problem(response).await["type"], "/problems/injected");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_request_is_over_at_its_deadline() {
     let mut config = config();

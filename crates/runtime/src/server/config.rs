@@ -55,6 +55,8 @@ pub struct HttpConfig {
     /// Requests at work at once; more are refused at once, with 503.
     #[serde(deserialize_with = "positive::count")]
     pub max_in_flight: usize,
+    /// The admin port takes faults to be injected: see [`crate::Fault`].
+    pub faults: bool,
 }
 
 impl Default for HttpConfig {
@@ -75,6 +77,7 @@ impl Default for HttpConfig {
             // At up to 50 KB each they fit a small box.
             max_connections: 2048,
             max_in_flight: 256,
+            faults: false,
         }
     }
 }
