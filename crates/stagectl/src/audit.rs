@@ -115,7 +115,7 @@ pub(crate) async fn books(
     stage: Stage,
     promises: &Promises,
 ) -> anyhow::Result<Books> {
-    let container = compose.container(stage.shop_service()).await?;
+    let container = compose.container(stage.audit_service()).await?;
     let ids: String = promises.orders().map(|id| format!("{id}\n")).collect();
     let out = compose
         .exec(&container, &["shop", "audit"], Some(ids.into_bytes()))

@@ -24,12 +24,9 @@ impl Breakage {
         self.outcome.passed()
     }
 
-    /// The fullest box, if it is full.
+    /// The service whose boxes are full, if any is.
     pub(crate) fn saturated(&self) -> Option<&str> {
-        self.boxes
-            .first()
-            .filter(|load| load.is_saturated())
-            .map(|load| load.name.as_str())
+        prometheus::saturated(&self.boxes)
     }
 
     fn tell(&self) {
@@ -43,7 +40,7 @@ impl Breakage {
         let verdict = match (self.holds(), self.saturated()) {
             (true, _) => "holds".to_owned(),
             (false, Some(name)) => format!("breaks: {name} is saturated"),
-            (false, None) => "breaks, but no box is saturated: look at the report".to_owned(),
+            (false, None) => "breaks, but no tier is saturated: look at the report".to_owned(),
         };
         println!(
             "{} under breaker {}: {verdict}",
@@ -119,7 +116,7 @@ pub(crate) async fn prove(
     up::bring_up(compose, next, false).await?;
     let after = break_stage(compose, breaker, next).await?;
 
-    let expected = breaker.weakest_box();
+    let expected = breaker.weakest_service();
     let broke = !before.holds() && before.saturated() == Some(expected);
     let proved = broke && after.holds();
     if as_json {
@@ -134,7 +131,7 @@ pub(crate) async fn prove(
             println!("proved: {expected} breaks {breaker}, and {next} holds");
         } else if !broke {
             println!(
-                "not proved: {breaker} should break, and {expected} should be its saturated box"
+                "not proved: {breaker} should break, and {expected} should be what is saturated"
             );
         } else {
             println!("not proved: {next} should hold");

@@ -9,7 +9,7 @@ use tokio::process::Command;
 
 use crate::compose::Compose;
 use crate::docker;
-use crate::stage::Stage;
+use crate::stage::{Stage, box_name};
 
 /// A container of the project.
 #[derive(Debug, Clone)]
@@ -17,6 +17,8 @@ pub(crate) struct Container {
     pub(crate) id: String,
     pub(crate) name: String,
     pub(crate) service: String,
+    /// What its box calls itself: `web-2`.
+    pub(crate) box_name: String,
     /// `running`, `restarting`, `exited` ..
     pub(crate) state: String,
     /// As `docker ps` tells: `Up 3 minutes (healthy)`.
@@ -48,6 +50,7 @@ impl Compose {
             state: String,
             status: String,
             service: String,
+            number: String,
             is_box: String,
             files: String,
         }
@@ -55,6 +58,7 @@ impl Compose {
         let format = concat!(
             r#"{"id":{{json .ID}},"name":{{json .Names}},"state":{{json .State}},"status":{{json .Status}},"#,
             r#""service":{{json (.Label "com.docker.compose.service")}},"#,
+            r#""number":{{json (.Label "com.docker.compose.container-number")}},"#,
             r#""is_box":{{json (.Label "stagecraft.box")}},"#,
             r#""files":{{json (.Label "com.docker.compose.project.config_files")}}}"#
         );
@@ -75,6 +79,7 @@ impl Compose {
             containers.push(Container {
                 id: row.id,
                 name: row.name,
+                box_name: box_name(&row.service, row.number.parse().unwrap_or(1)),
                 service: row.service,
                 state: row.state,
                 status: row.status,
@@ -82,7 +87,11 @@ impl Compose {
                 config_files: row.files,
             });
         }
-        containers.sort_by(|a, b| (&a.service, &a.name).cmp(&(&b.service, &b.name)));
+        // The tenth box of a service comes after the ninth.
+        containers.sort_by(|a, b| {
+            let key = |c: &Container| (c.service.clone(), c.box_name.len(), c.box_name.clone());
+            key(a).cmp(&key(b))
+        });
         Ok(containers)
     }
 
@@ -96,13 +105,13 @@ impl Compose {
         })
     }
 
-    /// The one container of a service, if it is there.
-    pub(crate) async fn container(&self, service: &str) -> anyhow::Result<Container> {
+    /// A box by its name: that of its service alone is its first.
+    pub(crate) async fn container(&self, name: &str) -> anyhow::Result<Container> {
         let containers = self.containers().await?;
         containers
             .into_iter()
-            .find(|container| container.service == service)
-            .with_context(|| format!("no box {service} is there: ./stage up first"))
+            .find(|container| container.box_name == name)
+            .with_context(|| format!("no box {name} is there: ./stage up first"))
     }
 
     /// The stage that runs, and an error that says what to do when none does.

@@ -17,7 +17,7 @@ use crate::up;
 pub(crate) async fn kill_boxes(
     compose: &Compose,
     stage: Stage,
-    boxes: &[&str],
+    boxes: &[String],
 ) -> anyhow::Result<Books> {
     // Long enough to kill, restart and serve again for each box, with load before and after.
     let duration = format!("{}s", 10 + 15 * boxes.len());
@@ -31,14 +31,14 @@ pub(crate) async fn kill_boxes(
     let before = Promises::made_to(compose)?;
     let placed_before = audit::books(compose, stage, &before).await?.open_orders;
     let faults = async {
-        for service in boxes {
+        for name in boxes {
             wait_for_orders(compose).await?;
-            let container = compose.container(service).await?;
-            console::step(&format!("killing {service}"));
+            let container = compose.container(name).await?;
+            console::step(&format!("killing {name}"));
             docker::ask(&["kill", "--signal", "KILL", &container.id]).await?;
             docker::ask(&["start", &container.id]).await?;
             up::wait_until_it_serves(compose, stage).await?;
-            console::step(&format!("{service} is back"));
+            console::step(&format!("{name} is back"));
         }
         anyhow::Ok(())
     };

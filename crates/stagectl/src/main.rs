@@ -7,6 +7,7 @@
 //! Start with [`cli`], then the command's own module.
 
 mod audit;
+mod balancer;
 mod breaker;
 mod cap;
 mod check;

@@ -16,6 +16,7 @@ const WINDOW: &str = "25s";
 pub(crate) struct BoxLoad {
     #[serde(rename = "box")]
     pub(crate) name: String,
+    pub(crate) service: String,
     /// Part of its CPU cap that it used, 0 to 1.
     pub(crate) cpu_use: f64,
     /// Seconds a second for which it was held back.
@@ -65,6 +66,7 @@ pub(crate) async fn box_loads(compose: &Compose) -> anyhow::Result<Vec<BoxLoad>>
         let name = sample.label("box");
         let load = BoxLoad {
             name: name.clone(),
+            service: sample.label("service"),
             cpu_use: sample.value,
             ..BoxLoad::default()
         };
@@ -90,6 +92,14 @@ pub(crate) async fn box_loads(compose: &Compose) -> anyhow::Result<Vec<BoxLoad>>
     let mut boxes: Vec<_> = boxes.into_values().collect();
     boxes.sort_by(|a, b| b.cpu_use.total_cmp(&a.cpu_use));
     Ok(boxes)
+}
+
+/// The service of the fullest box, if all its boxes are full: a cluster of which one box is full has a
+/// balancer's problem.
+pub(crate) fn saturated(boxes: &[BoxLoad]) -> Option<&str> {
+    let service = boxes.first()?.service.as_str();
+    let mut of_service = boxes.iter().filter(|load| load.service == service);
+    of_service.all(BoxLoad::is_saturated).then_some(service)
 }
 
 #[derive(Debug)]
@@ -159,5 +169,23 @@ mod tests {
         assert!(with(0.8, 0.6).is_saturated());
         assert!(!with(0.8, 0.1).is_saturated());
         assert!(!with(0.3, 0.6).is_saturated());
+    }
+
+    #[test]
+    fn a_cluster_is_saturated_when_all_its_boxes_are() {
+        let load = |name: &str, service: &str, cpu_use| BoxLoad {
+            name: name.into(),
+            service: service.into(),
+            cpu_use,
+            ..BoxLoad::default()
+        };
+        let (web, other) = (load("web", "web", 0.99), load("web-2", "web", 0.95));
+        let db = load("db", "db", 0.4);
+        assert_eq!(saturated(&[web.clone(), other, db.clone()]), Some("web"));
+        assert_eq!(
+            saturated(&[web, db.clone(), load("web-2", "web", 0.3)]),
+            None
+        );
+        assert_eq!(saturated(&[db]), None);
     }
 }

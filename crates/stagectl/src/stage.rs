@@ -11,7 +11,7 @@ use serde::Serialize;
 pub(crate) struct Stage(u8);
 
 impl Stage {
-    pub(crate) const ALL: [Stage; 2] = [Stage(1), Stage(2)];
+    pub(crate) const ALL: [Stage; 3] = [Stage(1), Stage(2), Stage(3)];
 
     pub(crate) fn number(self) -> u8 {
         self.0
@@ -25,36 +25,85 @@ impl Stage {
     pub(crate) fn title(self) -> &'static str {
         match self.0 {
             1 => "one box",
-            _ => "split tiers",
+            2 => "split tiers",
+            _ => "load balancer, web cluster",
         }
     }
 
-    /// The compose services that are boxes, one container each.
-    pub(crate) fn boxes(self) -> &'static [&'static str] {
+    /// The compose services that are boxes, and how many of each.
+    fn services(self) -> &'static [(&'static str, usize)] {
         match self.0 {
-            1 => &["box"],
-            _ => &["db", "web"],
+            1 => &[("box", 1)],
+            2 => &[("db", 1), ("web", 1)],
+            _ => &[("db", 1), ("lb", 1), ("web", 3), ("worker", 1)],
         }
+    }
+
+    /// Its boxes by name, as they call themselves: the second box of a service is `web-2`.
+    pub(crate) fn boxes(self) -> Vec<String> {
+        let services = self.services().iter();
+        services
+            .flat_map(|(service, count)| (1..=*count).map(|number| box_name(service, number)))
+            .collect()
+    }
+
+    /// The first box of each service.
+    pub(crate) fn one_of_each(self) -> Vec<String> {
+        let services = self.services().iter();
+        services.map(|(service, _)| (*service).to_owned()).collect()
+    }
+
+    /// How many boxes of this service there are.
+    pub(crate) fn count(self, service: &str) -> usize {
+        let services = self.services().iter();
+        services
+            .filter(|(name, _)| *name == service)
+            .map(|(_, count)| count)
+            .sum()
+    }
+
+    /// Whether requests come by a balancer, which finds the web boxes and leaves out those that are not
+    /// well.
+    pub(crate) fn has_balancer(self) -> bool {
+        self.count("lb") > 0
     }
 
     pub(crate) fn next(self) -> Option<Stage> {
         Stage::ALL.into_iter().find(|stage| stage.0 == self.0 + 1)
     }
 
-    /// The box that this stage's breaker saturates.
-    pub(crate) fn weakest_box(self) -> &'static str {
+    /// The service whose boxes this stage's breaker saturates.
+    pub(crate) fn weakest_service(self) -> &'static str {
         match self.0 {
             1 => "box",
             _ => "web",
         }
     }
 
-    /// The service in which the program `shop` runs.
-    pub(crate) fn shop_service(self) -> &'static str {
+    /// The service that serves the pages.
+    pub(crate) fn web_service(self) -> &'static str {
         match self.0 {
             1 => "box",
             _ => "web",
         }
+    }
+
+    /// The service whose first box looks at the books: the one that runs the jobs, and serves nobody
+    /// where it can be helped.
+    pub(crate) fn audit_service(self) -> &'static str {
+        match self.0 {
+            1 => "box",
+            2 => "web",
+            _ => "worker",
+        }
+    }
+}
+
+/// What the box with this number of a service calls itself (see `boxstat`).
+pub(crate) fn box_name(service: &str, number: usize) -> String {
+    match number {
+        1 => service.to_owned(),
+        _ => format!("{service}-{number}"),
     }
 }
 
@@ -85,12 +134,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn each_box_of_a_service_has_a_name() {
+        let boxes = Stage(3).boxes();
+        assert_eq!(boxes, ["db", "lb", "web", "web-2", "web-3", "worker"]);
+        assert_eq!(Stage(3).count("web"), 3);
+        assert!(!Stage(2).has_balancer());
+    }
+
+    #[test]
     fn a_stage_that_is_not_there_is_refused_by_name() {
         assert_eq!("2".parse::<Stage>().map(Stage::number), Ok(2));
         for bad in ["0", "9", "one", ""] {
             assert_eq!(
                 bad.parse::<Stage>(),
-                Err("expected the number of a stage: 1 or 2".to_owned())
+                Err("expected the number of a stage: 1 or 2 or 3".to_owned())
             );
         }
     }

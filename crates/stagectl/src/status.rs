@@ -12,6 +12,7 @@ use crate::docker;
 struct BoxStatus {
     #[serde(rename = "box")]
     name: String,
+    container: String,
     service: String,
     state: String,
     /// Of the whole machine's cores: 25 % is a box at its default cap.
@@ -40,7 +41,8 @@ pub(crate) async fn run(compose: &Compose, as_json: bool) -> anyhow::Result<bool
         .map(|container| {
             let (cpu, memory) = figures.get(&container.name).cloned().unwrap_or_default();
             BoxStatus {
-                name: container.name.clone(),
+                name: container.box_name.clone(),
+                container: container.name.clone(),
                 service: container.service.clone(),
                 state: container.status.clone(),
                 cpu,
@@ -54,10 +56,7 @@ pub(crate) async fn run(compose: &Compose, as_json: bool) -> anyhow::Result<bool
         println!("{stage} at {}", compose.front_url());
         println!("{:<12} {:<32} {:>8}  memory", "box", "state", "cpu");
         for b in &boxes {
-            println!(
-                "{:<12} {:<32} {:>8}  {}",
-                b.service, b.state, b.cpu, b.memory
-            );
+            println!("{:<12} {:<32} {:>8}  {}", b.name, b.state, b.cpu, b.memory);
         }
     }
     Ok(true)

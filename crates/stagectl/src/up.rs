@@ -7,6 +7,7 @@ use anyhow::bail;
 use contract::Problem;
 use serde_json::json;
 
+use crate::balancer;
 use crate::compose::Compose;
 use crate::console::{self, Progress};
 use crate::images;
@@ -90,9 +91,18 @@ pub(crate) async fn bring_up(
     Ok(took)
 }
 
+/// Until it serves, by all of its web boxes.
+pub(crate) async fn wait_until_it_serves(compose: &Compose, stage: Stage) -> anyhow::Result<()> {
+    wait_for_an_answer(compose, stage).await?;
+    if stage.has_balancer() {
+        balancer::wait_for(compose, stage.count("web")).await?;
+    }
+    Ok(())
+}
+
 /// Asks the front door until it answers as a shop. While the database is being filled it says how far
 /// it is.
-pub(crate) async fn wait_until_it_serves(compose: &Compose, stage: Stage) -> anyhow::Result<()> {
+async fn wait_for_an_answer(compose: &Compose, stage: Stage) -> anyhow::Result<()> {
     let http = reqwest::Client::builder()
         .timeout(Duration::from_secs(5))
         .build()?;
@@ -161,7 +171,7 @@ impl Patience {
 /// The last words of each box.
 async fn tell_why(compose: &Compose, stage: Stage) -> anyhow::Result<()> {
     for container in compose.containers().await? {
-        console::say(&format!("{}: {}", container.service, container.status));
+        console::say(&format!("{}: {}", container.box_name, container.status));
     }
     compose
         .run(

@@ -46,21 +46,18 @@ pub(super) async fn check(report: &mut Report, compose: &Compose, stage: Stage) 
 async fn which(compose: &Compose, stage: Stage) -> anyhow::Result<String> {
     let containers = compose.containers().await?;
     let boxes = containers.iter().filter(|c| c.is_box);
-    let services: Vec<&str> = boxes.map(|c| c.service.as_str()).collect();
-    ensure!(
-        services == stage.boxes(),
-        "expected {:?}, got {services:?}",
-        stage.boxes()
-    );
+    let names: Vec<&str> = boxes.map(|c| c.box_name.as_str()).collect();
+    let expected = stage.boxes();
+    ensure!(names == expected, "expected {expected:?}, got {names:?}");
     for container in &containers {
         ensure!(
             container.state == "running",
             "{} is {}",
-            container.service,
+            container.box_name,
             container.status
         );
     }
-    Ok(services.join(", "))
+    Ok(names.join(", "))
 }
 
 async fn inspect(compose: &Compose) -> anyhow::Result<Vec<Value>> {

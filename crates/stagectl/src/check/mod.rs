@@ -1,7 +1,10 @@
 //! `./stage check N`: are all promises of stage N kept? A line for each, with what was seen.
 
 mod boxes;
+mod cluster;
+mod framing;
 mod input;
+mod networks;
 mod selling;
 mod visiting;
 
@@ -60,9 +63,14 @@ pub(crate) async fn run(compose: &Compose, stage: Stage, as_json: bool) -> anyho
         as_json,
     };
     boxes::check(&mut report, compose, stage).await;
+    networks::check(&mut report, compose, stage).await;
     visiting::check(&mut report, &base).await;
     selling::check(&mut report, &base).await;
     input::check(&mut report, &base).await;
+    framing::check(&mut report, compose).await;
+    if stage.has_balancer() {
+        cluster::check(&mut report, compose, stage).await;
+    }
     report
         .check("the books balance", async {
             let books = audit::books_when_drained(compose, stage).await?;

@@ -1,0 +1,121 @@
+//! Who can reach whom: one door to the host, and the database only for those who use it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Context, ensure};
+use serde_json::Value;
+
+use super::Report;
+use crate::compose::Compose;
+use crate::container::Container;
+use crate::docker;
+use crate::stage::Stage;
+
+pub(super) async fn check(report: &mut Report, compose: &Compose, stage: Stage) {
+    report
+        .check("one box alone faces the host", door(compose, stage))
+        .await;
+    if stage.count("db") == 0 {
+        return;
+    }
+    report
+        .check(
+            "the database is on no network with others than its users",
+            neighbours(compose, stage),
+        )
+        .await;
+    if stage.count("worker") > 0 {
+        report
+            .check("jobs run in the worker alone", jobs(compose))
+            .await;
+    }
+}
+
+async fn door(compose: &Compose, stage: Stage) -> anyhow::Result<String> {
+    let mut doors = Vec::new();
+    for (container, networking) in boxes(compose).await? {
+        let bindings = networking["HostConfig"]["PortBindings"].as_object();
+        if bindings.is_some_and(|bindings| !bindings.is_empty()) {
+            doors.push(container.box_name);
+        }
+    }
+    let expected = match stage.has_balancer() {
+        true => "lb",
+        false => stage.web_service(),
+    };
+    ensure!(doors == [expected], "expected {expected}, got {doors:?}");
+    Ok(format!("{expected} publishes a port, no other box does"))
+}
+
+/// Boxes that share a network with the database.
+async fn neighbours(compose: &Compose, stage: Stage) -> anyhow::Result<String> {
+    let boxes = boxes(compose).await?;
+    let networks = |of: &Value| -> BTreeSet<String> { addresses(of).into_keys().collect() };
+    let database = boxes.iter().find(|(c, _)| c.service == "db");
+    let (_, database) = database.context("no database")?;
+    let database = networks(database);
+    let near = boxes
+        .iter()
+        .filter(|(c, _)| c.service != "db")
+        .filter(|(_, networking)| !networks(networking).is_disjoint(&database));
+    let near: Vec<_> = near.map(|(c, _)| c.box_name.as_str()).collect();
+    let users = stage.boxes();
+    let users = users.iter().filter(|name| *name != "db" && *name != "lb");
+    let users: Vec<_> = users.map(String::as_str).collect();
+    ensure!(near == users, "expected {users:?}, got {near:?}");
+    Ok(format!("beside it: {}", near.join(", ")))
+}
+
+/// Whoever delivers the outbox listens for its bell: the database knows the addresses.
+async fn jobs(compose: &Compose) -> anyhow::Result<String> {
+    let boxes = boxes(compose).await?;
+    let database = compose.container("db").await?;
+    let sql = "select distinct host(client_addr) from pg_stat_activity \
+               where query ilike 'listen %orders_outbox%'";
+    let psql = ["psql", "--no-psqlrc", "--tuples-only", "--no-align"];
+    let args = [&psql[..], &["--dbname", "shop", "--command", sql]].concat();
+    let out = compose.exec(&database, &args, None).await?;
+    ensure!(
+        out.status.success(),
+        "psql: {}",
+        String::from_utf8_lossy(&out.stderr).trim()
+    );
+    let listeners = String::from_utf8_lossy(&out.stdout).into_owned();
+    let listeners: BTreeSet<&str> = listeners.split_whitespace().collect();
+    let names: BTreeSet<_> = listeners
+        .iter()
+        .map(|address| {
+            let owner = boxes
+                .iter()
+                .find(|(_, networking)| addresses(networking).values().any(|own| own == address));
+            owner.map_or(*address, |(container, _)| &container.box_name)
+        })
+        .collect();
+    ensure!(
+        names == BTreeSet::from(["worker"]),
+        "expected worker, got {names:?}"
+    );
+    Ok("the outbox's bell is heard by worker, and by nobody else".to_owned())
+}
+
+/// Its networks, and its address on each.
+fn addresses(networking: &Value) -> BTreeMap<String, String> {
+    let networks = networking["NetworkSettings"]["Networks"].as_object();
+    let address = |network: &Value| network["IPAddress"].as_str().unwrap_or_default().to_owned();
+    networks
+        .into_iter()
+        .flatten()
+        .map(|(name, network)| (name.clone(), address(network)))
+        .collect()
+}
+
+/// Each box with what Docker knows of it.
+async fn boxes(compose: &Compose) -> anyhow::Result<Vec<(Container, Value)>> {
+    let mut containers = compose.containers().await?;
+    containers.retain(|container| container.is_box);
+    let mut args = vec!["inspect"];
+    args.extend(containers.iter().map(|c| c.id.as_str()));
+    let inspected: Vec<Value> =
+        serde_json::from_str(&docker::ask(&args).await?).context("docker inspect")?;
+    Ok(containers.into_iter().zip(inspected).collect())
+}
