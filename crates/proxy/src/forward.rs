@@ -172,7 +172,7 @@ impl Journey {
         let timing = name
             .as_ref()
             .map_or(worker.own_timing(), |name| &name.timing);
-        headers::clean_answer(headers, timing, took);
+        headers::add_timing(headers, timing, took);
         if let Some(id) = &self.id {
             headers
                 .entry(headers::REQUEST_ID)
@@ -207,6 +207,7 @@ async fn attempt(
         worker.cluster().note(upstream, outcome);
     }
     let (mut answer, lease) = result?;
+    headers::clean_answer(answer.headers_mut());
     // What we speak to the client is ours.
     *answer.version_mut() = Version::HTTP_11;
     Ok(answer.map(|body| AnswerBody::passing(body, lease, flight)))

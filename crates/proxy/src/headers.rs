@@ -53,7 +53,8 @@ pub(crate) fn clean_request(
     deadline_ms: u64,
 ) -> HeaderValue {
     remove(headers, |name| {
-        is_hop_by_hop(name) || (!client.is_trusted && is_claim(name))
+        // Whoever expects a 100 has it from us by the time that an upstream is asked.
+        is_hop_by_hop(name) || name == "expect" || (!client.is_trusted && is_claim(name))
     });
     let fresh = fresh_id();
     let (id, traceparent) = match client.is_trusted {
@@ -138,20 +139,23 @@ fn value(text: Bytes) -> HeaderValue {
     HeaderValue::from_maybe_shared(text).unwrap_or(HeaderValue::from_static("-"))
 }
 
-/// Cleans an answer's headers for the client, and puts our entry before those of the hops behind us.
-///
-/// `timing` is our entry up to its duration, in milliseconds.
-pub(crate) fn clean_answer(headers: &mut HeaderMap, timing: &str, took: std::time::Duration) {
+/// Cleans the headers of an upstream's answer for the client.
+pub(crate) fn clean_answer(headers: &mut HeaderMap) {
     // Two readers could read differently how long it is; whoever sends both is not to be believed.
     if headers.contains_key(TRANSFER_ENCODING) {
         headers.remove(CONTENT_LENGTH);
     }
     remove(headers, is_hop_by_hop);
+}
+
+/// Puts our entry before those of the hops behind us. `entry` is ours up to its duration, in
+/// milliseconds.
+pub(crate) fn add_timing(headers: &mut HeaderMap, entry: &str, took: std::time::Duration) {
     let behind = headers
         .get(&SERVER_TIMING)
         .map_or(&[][..], HeaderValue::as_bytes);
-    let mut text = BytesMut::with_capacity(timing.len() + 12 + behind.len());
-    text.put_slice(timing.as_bytes());
+    let mut text = BytesMut::with_capacity(entry.len() + 12 + behind.len());
+    text.put_slice(entry.as_bytes());
     let hundredths = took.as_micros() as u64 / 10;
     let mut buffer = itoa::Buffer::new();
     text.put_slice(buffer.format(hundredths / 100).as_bytes());
@@ -339,11 +343,9 @@ mod tests {
     #[test]
     fn our_timing_comes_before_those_behind_us() {
         let mut headers = headers(&[("server-timing", "web;dur=1.0"), ("connection", "close")]);
-        clean_answer(
-            &mut headers,
-            "lb;desc=\"lb web-2\";dur=",
-            Duration::from_micros(12_345),
-        );
+        clean_answer(&mut headers);
+        let entry = "lb;desc=\"lb web-2\";dur=";
+        add_timing(&mut headers, entry, Duration::from_micros(12_345));
         assert_eq!(
             text(&headers, "server-timing"),
             "lb;desc=\"lb web-2\";dur=12.34, web;dur=1.0"
@@ -354,7 +356,7 @@ mod tests {
     #[test]
     fn an_answer_with_two_lengths_keeps_neither() {
         let mut headers = headers(&[("content-length", "3"), ("transfer-encoding", "chunked")]);
-        clean_answer(&mut headers, "lb;dur=", Duration::ZERO);
+        clean_answer(&mut headers);
         assert!(!headers.contains_key("content-length"));
     }
 }
