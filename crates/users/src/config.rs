@@ -51,12 +51,24 @@ pub struct Rate {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SessionConfig {
+    pub store: SessionStore,
     /// A session not used for so long is over.
     #[serde(with = "humantime_serde")]
     pub idle: Duration,
     /// A session this old is over, used or not.
     #[serde(with = "humantime_serde")]
     pub absolute: Duration,
+}
+
+/// Where sessions live.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SessionStore {
+    /// Any box knows them, and they outlive each of them.
+    #[default]
+    Postgres,
+    /// Only this process knows them, and they end with it. For the lab on sticky sessions.
+    Process,
 }
 
 impl Default for HashingConfig {
@@ -95,6 +107,7 @@ impl Default for SessionConfig {
     fn default() -> SessionConfig {
         const DAY: Duration = Duration::from_secs(24 * 60 * 60);
         SessionConfig {
+            store: SessionStore::default(),
             idle: 7 * DAY,
             absolute: 30 * DAY,
         }

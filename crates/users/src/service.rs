@@ -4,7 +4,6 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use contract::text::{Email, Password, PersonName};
 use contract::users::{Credentials, Identity, LoggedIn, NewUser, SessionToken, User};
 use contract::{Bucket, Ctx, Fault, UserId, Users, UsersError};
@@ -16,7 +15,7 @@ use crate::clock::Clock;
 use crate::config::{Config, SessionConfig};
 use crate::limit::LogInLimits;
 use crate::password::Hasher;
-use crate::session::{self, SessionKey};
+use crate::session::{SessionKey, Sessions, new_token};
 use crate::store;
 
 /// A claim whose user has not come by then will see him no more: longer than any request lives.
@@ -31,6 +30,7 @@ pub struct Service {
     db: Db,
     hasher: Arc<Hasher>,
     limits: Arc<LogInLimits>,
+    sessions: Sessions,
     session: SessionConfig,
     clock: Clock,
 }
@@ -38,6 +38,7 @@ pub struct Service {
 impl Service {
     pub fn new(db: Db, config: &Config) -> Service {
         Service {
+            sessions: Sessions::new(db.clone(), config.session.store),
             db,
             hasher: Arc::new(Hasher::new(&config.hashing)),
             limits: Arc::new(LogInLimits::new(&config.log_in)),
@@ -55,13 +56,7 @@ impl Service {
     /// Sessions that ended by idling are dead already, and go with their absolute end too.
     pub async fn expire_sessions(&self, ctx: &Ctx, limit: u32) -> Result<u64, UsersError> {
         let now = self.clock.now();
-        let mut expired = 0;
-        for shard in self.db.shards() {
-            let mut tx = shard.write(ctx, "expire_sessions").await?;
-            expired += store::delete_expired_sessions(&mut tx, now, limit).await?;
-            tx.commit().await?;
-        }
-        Ok(expired)
+        Ok(self.sessions.expire(ctx, now, limit).await?)
     }
 
     /// First of the two steps of registering. The address is this user's afterwards, unless it
@@ -114,29 +109,14 @@ impl Service {
     async fn start_session(&self, ctx: &Ctx, user: User) -> Result<LoggedIn, UsersError> {
         let now = self.clock.now();
         let expires_at = now + self.session.absolute;
-        let (token, key) = session::new_token(user.id.bucket())?;
-        let mut tx = self
-            .db
-            .shard(key.bucket)
-            .write(ctx, "start_session")
-            .await?;
-        store::create_session(&mut tx, &key, user.id, now, expires_at).await?;
-        tx.commit().await?;
+        let (token, key) = new_token(user.id.bucket())?;
+        let started = self.sessions.start(ctx, &key, user.id, now, expires_at);
+        started.await?;
         Ok(LoggedIn {
             token,
             expires_at,
             user,
         })
-    }
-
-    async fn touch(&self, ctx: &Ctx, key: &SessionKey, now: DateTime<Utc>) -> db::Result<()> {
-        let mut tx = self
-            .db
-            .shard(key.bucket)
-            .write(ctx, "touch_session")
-            .await?;
-        store::touch_session(&mut tx, key, now).await?;
-        tx.commit().await
     }
 }
 
@@ -187,9 +167,7 @@ impl Users for Service {
         let Some(key) = SessionKey::parse(token) else {
             return Ok(());
         };
-        let mut tx = self.db.shard(key.bucket).write(ctx, "end_session").await?;
-        store::delete_session(&mut tx, &key).await?;
-        Ok(tx.commit().await?)
+        Ok(self.sessions.end(ctx, &key).await?)
     }
 
     async fn authenticate(
@@ -202,15 +180,12 @@ impl Users for Service {
         };
         let now = self.clock.now();
         let used_after = now - self.session.idle;
-        let mut conn = self.db.shard(key.bucket).read(ctx, "find_session").await?;
-        let holder = store::session_holder(&mut conn, &key, now, used_after).await?;
-        drop(conn);
-
+        let holder = self.sessions.holder(ctx, &key, now, used_after).await?;
         let Some((identity, last_seen_at)) = holder else {
             return Ok(None);
         };
         if last_seen_at < now - SEEN_WITHIN
-            && let Err(error) = self.touch(ctx, &key, now).await
+            && let Err(error) = self.sessions.touch(ctx, &key, now).await
         {
             // The session only ends a little early, if nobody comes again.
             tracing::warn!(user.id = %identity.user_id, %error, "session's use not noted");

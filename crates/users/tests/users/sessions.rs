@@ -1,8 +1,45 @@
 use super::*;
 
 use contract::users::{Identity, SessionToken};
+use users::SessionStore;
+
+/// Each of these runs once with sessions in Postgres and once with sessions in the process.
+macro_rules! in_each_store {
+    ($($body:ident),* $(,)?) => {
+        mod postgres {
+            use super::*;
+            $(#[sqlx::test]
+            async fn $body(pool: PgPool) {
+                super::$body(World::keeping_sessions(pool, SessionStore::Postgres)).await;
+            })*
+        }
+        mod process {
+            use super::*;
+            $(#[sqlx::test]
+            async fn $body(pool: PgPool) {
+                super::$body(World::keeping_sessions(pool, SessionStore::Process)).await;
+            })*
+        }
+    };
+}
+
+in_each_store!(
+    a_session_knows_its_user,
+    a_session_knows_its_users_new_name,
+    logs_nobody_in_after_log_out,
+    text_that_is_no_token_is_nobodys_and_costs_nothing,
+    a_session_ends_when_it_idles,
+    a_session_ends_however_busy_it_is,
+    expired_sessions_are_deleted_in_batches,
+);
 
 impl World {
+    fn keeping_sessions(pool: PgPool, store: SessionStore) -> World {
+        let mut config = Config::default();
+        config.session.store = store;
+        World::configured(pool, &config)
+    }
+
     async fn session(&self) -> (User, SessionToken) {
         let ada = self.register("ada@example.test").await.unwrap();
         let logged_in = self.log_in("ada@example.test", PASSWORD).await.unwrap();
@@ -21,9 +58,7 @@ impl World {
     }
 }
 
-#[sqlx::test]
-async fn a_session_knows_its_user(pool: PgPool) {
-    let world = World::new(pool);
+async fn a_session_knows_its_user(world: World) {
     let (ada, token) = world.session().await;
     assert_eq!(
         world.holder(&token).await,
@@ -36,9 +71,15 @@ async fn a_session_knows_its_user(pool: PgPool) {
     );
 }
 
-#[sqlx::test]
-async fn logs_nobody_in_after_log_out(pool: PgPool) {
-    let world = World::new(pool);
+async fn a_session_knows_its_users_new_name(world: World) {
+    let (ada, token) = world.session().await;
+    let name: contract::text::PersonName = "Ada L.".parse().unwrap();
+    let renamed = world.users.rename(&ctx(), ada.id, name.clone()).await;
+    renamed.unwrap();
+    assert_eq!(world.holder(&token).await.unwrap().name, name);
+}
+
+async fn logs_nobody_in_after_log_out(world: World) {
     let (_, token) = world.session().await;
     let other = world.log_in("ada@example.test", PASSWORD).await.unwrap();
     for _ in 0..2 {
@@ -56,18 +97,48 @@ async fn a_token_is_stored_hashed(pool: PgPool) {
         .fetch_one(&world.pool)
         .await
         .unwrap();
-    use base64::Engine;
-    let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD
-        .decode(token.expose())
-        .unwrap();
-    let hex: String = bytes.iter().map(|b| format!("{b:02x}")).collect();
+    let hex: String = bytes(&token).iter().map(|b| format!("{b:02x}")).collect();
     assert!(!stored.contains(&hex), "{stored}");
     assert!(!stored.contains(token.expose()), "{stored}");
 }
 
 #[sqlx::test]
-async fn text_that_is_no_token_is_nobodys_and_costs_nothing(pool: PgPool) {
-    let world = World::new(pool);
+async fn a_token_is_kept_hashed_in_a_process(pool: PgPool) {
+    let world = World::keeping_sessions(pool, SessionStore::Process);
+    let (ada, token) = world.session().await;
+    let kept = format!("{:?}", world.users);
+    assert!(kept.contains(&ada.id.to_string()), "{kept}");
+    assert!(!kept.contains(&format!("{:?}", bytes(&token))), "{kept}");
+    assert!(!kept.contains(token.expose()), "{kept}");
+}
+
+fn bytes(token: &SessionToken) -> Vec<u8> {
+    use base64::Engine;
+    let decoder = base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    decoder.decode(token.expose()).unwrap()
+}
+
+#[sqlx::test]
+async fn sessions_in_postgres_are_known_to_other_boxes(pool: PgPool) {
+    let world = World::keeping_sessions(pool.clone(), SessionStore::Postgres);
+    let (_, token) = world.session().await;
+    let other = World::keeping_sessions(pool, SessionStore::Postgres);
+    assert!(other.holder(&token).await.is_some());
+    assert_eq!(world.count_sessions().await, 1);
+}
+
+#[sqlx::test]
+async fn sessions_in_a_process_are_known_there_alone(pool: PgPool) {
+    let world = World::keeping_sessions(pool.clone(), SessionStore::Process);
+    let (_, token) = world.session().await;
+    let clone = world.users.clone();
+    assert!(clone.authenticate(&ctx(), &token).await.unwrap().is_some());
+    let other = World::keeping_sessions(pool, SessionStore::Process);
+    assert_eq!(other.holder(&token).await, None);
+    assert_eq!(world.count_sessions().await, 0);
+}
+
+async fn text_that_is_no_token_is_nobodys_and_costs_nothing(world: World) {
     let ctx = ctx();
     for text in ["", "nobody", "a\0b", "%00", &"A".repeat(34 * 1024)] {
         let token = SessionToken::new(text);
@@ -79,9 +150,7 @@ async fn text_that_is_no_token_is_nobodys_and_costs_nothing(pool: PgPool) {
     assert_eq!(world.holder(&SessionToken::new("A".repeat(34))).await, None);
 }
 
-#[sqlx::test]
-async fn a_session_ends_when_it_idles(pool: PgPool) {
-    let world = World::new(pool);
+async fn a_session_ends_when_it_idles(world: World) {
     let (_, token) = world.session().await;
     for _ in 0..2 {
         world.pass(7 * DAY - SECOND);
@@ -91,9 +160,7 @@ async fn a_session_ends_when_it_idles(pool: PgPool) {
     assert_eq!(world.holder(&token).await, None);
 }
 
-#[sqlx::test]
-async fn a_session_ends_however_busy_it_is(pool: PgPool) {
-    let world = World::new(pool);
+async fn a_session_ends_however_busy_it_is(world: World) {
     let (_, token) = world.session().await;
     for _ in 0..29 {
         world.pass(DAY);
@@ -117,9 +184,7 @@ async fn notes_its_use_once_a_minute(pool: PgPool) {
     assert_eq!(writes, [0, 0, 1, 0]);
 }
 
-#[sqlx::test]
-async fn expired_sessions_are_deleted_in_batches(pool: PgPool) {
-    let world = World::new(pool);
+async fn expired_sessions_are_deleted_in_batches(world: World) {
     world.session().await;
     for _ in 0..2 {
         world.log_in("ada@example.test", PASSWORD).await.unwrap();
@@ -134,6 +199,6 @@ async fn expired_sessions_are_deleted_in_batches(pool: PgPool) {
     world.pass(SECOND);
     assert_eq!(world.users.expire_sessions(&ctx(), 2).await.unwrap(), 2);
     assert_eq!(world.users.expire_sessions(&ctx(), 2).await.unwrap(), 1);
-    assert_eq!(world.count_sessions().await, 1);
+    assert_eq!(world.users.expire_sessions(&ctx(), 2).await.unwrap(), 0);
     assert!(world.holder(&alive).await.is_some());
 }
