@@ -64,9 +64,11 @@ pub(crate) async fn run(compose: &Compose, breaker: Stage, as_json: bool) -> any
     Ok(breakage.holds())
 }
 
-/// The load test that breaks a stage.
-pub(crate) fn name(breaker: Stage) -> String {
-    format!("break{}", breaker.number())
+/// The load test that breaks a stage, once there is one.
+pub(crate) fn load_test(compose: &Compose, breaker: Stage) -> Option<String> {
+    let name = format!("break{}", breaker.number());
+    let file = compose.root().join(format!("loadtests/{name}.js"));
+    file.is_file().then_some(name)
 }
 
 /// Runs a breaker against the running stage, and looks at the boxes right after.
@@ -75,14 +77,9 @@ pub(crate) async fn break_stage(
     breaker: Stage,
     stage: Stage,
 ) -> anyhow::Result<Breakage> {
-    let name = name(breaker);
-    if !compose
-        .root()
-        .join(format!("loadtests/{name}.js"))
-        .is_file()
-    {
+    let Some(name) = load_test(compose, breaker) else {
         anyhow::bail!("there is no breaker {} yet", breaker.number());
-    }
+    };
     console::step(&format!("breaker {} against {stage}", breaker.number()));
     let outcome = LoadTest {
         compose,

@@ -28,18 +28,6 @@ pub(crate) struct Container {
     config_files: String,
 }
 
-impl Container {
-    /// What the box calls itself in its figures: its service, from the second replica on with its
-    /// number.
-    pub(crate) fn box_name(&self, project: &str) -> Option<String> {
-        let (service, number) = self.name.strip_prefix(project)?[1..].rsplit_once('-')?;
-        Some(match number {
-            "1" => service.to_owned(),
-            _ => format!("{service}-{number}"),
-        })
-    }
-}
-
 impl Compose {
     /// The project's containers, also those that are not running, by service.
     pub(crate) async fn containers(&self) -> anyhow::Result<Vec<Container>> {
@@ -132,33 +120,5 @@ impl Compose {
             .args(["exec", "--interactive", &container.id])
             .args(args);
         docker::output(command, stdin, Duration::from_secs(300)).await
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn replicas_are_numbered_from_the_second_on() {
-        let named = |name: &str| {
-            let container = Container {
-                id: String::new(),
-                name: name.to_owned(),
-                service: String::new(),
-                state: String::new(),
-                status: String::new(),
-                is_box: true,
-                config_files: String::new(),
-            };
-            container.box_name("stagecraft-test")
-        };
-        assert_eq!(named("stagecraft-test-web-1").as_deref(), Some("web"));
-        assert_eq!(named("stagecraft-test-web-3").as_deref(), Some("web-3"));
-        assert_eq!(
-            named("stagecraft-test-shard-2-replica-1").as_deref(),
-            Some("shard-2-replica")
-        );
-        assert_eq!(named("another-web-1"), None);
     }
 }
