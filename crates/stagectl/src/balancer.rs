@@ -52,6 +52,12 @@ impl State {
 }
 
 impl View {
+    /// The state of a box; `None` when the balancer does not know of it.
+    pub(crate) fn state(&self, name: &str) -> Option<State> {
+        let upstream = self.upstreams.iter().find(|u| u.name == name);
+        upstream.map(|upstream| upstream.state)
+    }
+
     /// How many boxes are given requests.
     pub(crate) fn count_in(&self) -> usize {
         let states = self.upstreams.iter().map(|upstream| upstream.state);
@@ -115,6 +121,8 @@ mod tests {
             {"name":"web-2","address":"172.18.0.4:8080","state":"ejected","in_flight":0,"latency_ms":1.9,"requests":1,"failures":0,"ejections":1}
         ],"panic":false}"#;
         let view: View = serde_json::from_str(said).expect("a view");
+        assert_eq!(view.state("web-2"), Some(State::Ejected));
+        assert_eq!(view.state("web-3"), None);
         assert_eq!(view.count_in(), 1);
         assert_eq!(view.describe(), "web warming, web-2 ejected");
     }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::compose::Compose;
+use crate::drill::{self, Drill};
 use crate::stage::Stage;
 use crate::{audit, breaker, check, down, sql, status, test, up};
 
@@ -52,6 +53,8 @@ enum Command {
     },
     /// Shows that breaker N breaks stage N, and that the next stage holds under it.
     Prove { stage: Stage },
+    /// A fault under load, what clients saw of it, and the books after; lists the drills without one.
+    Drill { drill: Option<Drill> },
     /// The books: stock conserved, every acknowledged order there once, outbox drained.
     Audit {
         /// Files of acknowledged orders, as load tests leave them; all of
@@ -63,7 +66,7 @@ enum Command {
     Prepare,
     /// Formatting, lints, tests, every stage up and checked, in a browser, too.
     Test {
-        /// Prove every breaker, too.
+        /// Run every drill and prove every breaker, too.
         #[arg(long)]
         full: bool,
     },
@@ -83,6 +86,11 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<bool> {
         Command::Check { stage } => check::run(&compose, stage, cli.json).await,
         Command::Break { stage } => breaker::run(&compose, stage, cli.json).await,
         Command::Prove { stage } => breaker::prove(&compose, stage, cli.json).await,
+        Command::Drill { drill: None } => {
+            drill::list(cli.json);
+            Ok(true)
+        }
+        Command::Drill { drill: Some(drill) } => drill::run(&compose, drill, cli.json).await,
         Command::Audit { acknowledged } => audit::run(&compose, acknowledged, cli.json).await,
         Command::Prepare => sql::prepare(&compose).await,
         Command::Test { full } => test::run(&compose, full).await,

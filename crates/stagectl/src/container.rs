@@ -102,6 +102,13 @@ impl Compose {
             .with_context(|| format!("no box {name} is there: ./stage up first"))
     }
 
+    /// All boxes of a service.
+    pub(crate) async fn containers_of(&self, service: &str) -> anyhow::Result<Vec<Container>> {
+        let mut containers = self.containers().await?;
+        containers.retain(|container| container.service == service);
+        Ok(containers)
+    }
+
     /// The stage that runs, and an error that says what to do when none does.
     pub(crate) async fn running_stage(&self) -> anyhow::Result<Stage> {
         let containers = self.containers().await?;

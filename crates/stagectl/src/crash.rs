@@ -32,7 +32,8 @@ pub(crate) async fn kill_boxes(
     let placed_before = audit::books(compose, stage, &before).await?.open_orders;
     let faults = async {
         for name in boxes {
-            wait_for_orders(compose).await?;
+            // Two seconds of load.
+            wait_for_orders(compose, 100).await?;
             let container = compose.container(name).await?;
             console::step(&format!("killing {name}"));
             docker::ask(&["kill", "--signal", "KILL", &container.id]).await?;
@@ -66,12 +67,11 @@ fn too_many(placed: u64, tried: u64) -> Option<String> {
     (placed > tried).then(|| format!("{placed} orders were placed with {tried} keys"))
 }
 
-/// Until the load is under way: orders are being acknowledged now.
-async fn wait_for_orders(compose: &Compose) -> anyhow::Result<()> {
+/// Until the load is under way: so many more orders were acknowledged.
+pub(crate) async fn wait_for_orders(compose: &Compose, count: usize) -> anyhow::Result<()> {
     let started = Instant::now();
     let before = Promises::made_to(compose)?.orders().len();
-    // A hundred orders: two seconds of load.
-    while Promises::made_to(compose)?.orders().len() < before + 100 {
+    while Promises::made_to(compose)?.orders().len() < before + count {
         ensure!(
             started.elapsed() < Duration::from_secs(60),
             "no orders come in"

@@ -18,6 +18,7 @@ mod container;
 mod crash;
 mod docker;
 mod down;
+mod drill;
 mod images;
 mod k6;
 mod ports;

@@ -103,9 +103,9 @@ pub(crate) fn saturated(boxes: &[BoxLoad]) -> Option<&str> {
 }
 
 #[derive(Debug)]
-struct Sample {
+pub(crate) struct Sample {
     labels: BTreeMap<String, String>,
-    value: f64,
+    pub(crate) value: f64,
 }
 
 impl Sample {
@@ -115,7 +115,7 @@ impl Sample {
 }
 
 /// An instant query (Prometheus HTTP API).
-async fn query(compose: &Compose, promql: &str) -> anyhow::Result<Vec<Sample>> {
+pub(crate) async fn query(compose: &Compose, promql: &str) -> anyhow::Result<Vec<Sample>> {
     #[derive(Deserialize)]
     struct Answer {
         data: Data,

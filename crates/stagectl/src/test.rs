@@ -12,6 +12,7 @@ use tokio::process::Command;
 
 use crate::compose::Compose;
 use crate::docker::{self, finish};
+use crate::drill::{self, Drill};
 use crate::k6::LoadTest;
 use crate::sql::{self, TestDatabase};
 use crate::stage::Stage;
@@ -88,6 +89,7 @@ async fn everything(
         // On the data of the stages before: its audit covers what was acknowledged there.
         up::bring_up(stages, stage, false).await?;
         promises(stages, stage).await?;
+        drills(stages, stage, full).await?;
     }
     if full {
         proofs(stages).await?;
@@ -107,6 +109,20 @@ async fn first_stage(stages: &Compose, one: Stage) -> anyhow::Result<()> {
         took <= SECOND_START,
         "the second start took {took:.1?}, expected at most {SECOND_START:?}"
     );
+    Ok(())
+}
+
+/// What must never be seen by anybody, each time; the rest where there is time for it.
+async fn drills(stages: &Compose, stage: Stage, full: bool) -> anyhow::Result<()> {
+    let each_time = [Drill::KillWeb, Drill::Deploy];
+    for drill in Drill::of(stage) {
+        if full || (stage.has_balancer() && each_time.contains(&drill)) {
+            ensure!(
+                drill::run(stages, drill, false).await?,
+                "drill {drill} breaks a promise"
+            );
+        }
+    }
     Ok(())
 }
 

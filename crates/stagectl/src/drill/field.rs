@@ -1,0 +1,313 @@
+//! The running stage while a drill breaks it: each fault that drills can do, when it was done, and how
+//! all of them are undone.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, bail, ensure};
+use serde::Serialize;
+
+use crate::balancer::{self, State};
+use crate::compose::Compose;
+use crate::console;
+use crate::container::Container;
+use crate::docker;
+use crate::stage::Stage;
+use crate::up;
+
+/// For compose to make or remove a few boxes.
+const SCALING: Duration = Duration::from_secs(120);
+/// Longer than a shop may take to finish its requests and to exit.
+const STOPPING: &str = "40";
+
+#[derive(Debug)]
+pub(crate) struct Field<'a> {
+    pub(crate) compose: &'a Compose,
+    pub(crate) stage: Stage,
+    changes: Mutex<Changes>,
+}
+
+/// What was done, in its order; and what only its doer can undo.
+#[derive(Debug, Default)]
+struct Changes {
+    marks: Vec<Mark>,
+    caps: Vec<(Container, Cap)>,
+    broken: Vec<Container>,
+}
+
+/// Something that happened during a drill.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Mark {
+    /// Seconds since the epoch.
+    pub(crate) at: f64,
+    pub(crate) what: String,
+}
+
+/// A box's share of a core: `quota` microseconds of each `period`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Cap {
+    period: u64,
+    quota: u64,
+}
+
+impl Cap {
+    /// In periods of 20 ms, as boxes have; longer ones where Docker would refuse the quota: it takes none
+    /// below 1 ms.
+    pub(crate) fn of_cores(cores: f64) -> Cap {
+        let period = (1_000.0 / cores).max(20_000.0);
+        Cap {
+            period: period.round() as u64,
+            quota: (cores * period).round() as u64,
+        }
+    }
+
+    fn cores(self) -> f64 {
+        self.quota as f64 / self.period as f64
+    }
+}
+
+impl<'a> Field<'a> {
+    pub(crate) fn new(compose: &'a Compose, stage: Stage) -> Field<'a> {
+        Field {
+            compose,
+            stage,
+            changes: Mutex::default(),
+        }
+    }
+
+    /// Notes what happens now, and says so; gives the time.
+    pub(crate) fn mark(&self, what: impl Into<String>) -> f64 {
+        let (at, what) = (now(), what.into());
+        console::step(&what);
+        self.changes().marks.push(Mark { at, what });
+        at
+    }
+
+    pub(crate) fn marks(&self) -> Vec<Mark> {
+        self.changes().marks.clone()
+    }
+
+    /// `kill -9`.
+    pub(crate) async fn kill(&self, names: &[&str]) -> anyhow::Result<f64> {
+        let containers = self.compose.containers().await?;
+        let of_names = containers
+            .iter()
+            .filter(|c| names.contains(&c.box_name.as_str()));
+        let mut args = vec!["kill", "--signal", "KILL"];
+        args.extend(of_names.map(|c| c.id.as_str()));
+        ensure!(args.len() == 3 + names.len(), "not all of {names:?} run");
+        let at = self.mark(format!("killing {}", names.join(", ")));
+        docker::ask(&args).await?;
+        Ok(at)
+    }
+
+    pub(crate) async fn start(&self, name: &str) -> anyhow::Result<f64> {
+        let container = self.compose.container(name).await?;
+        let at = self.mark(format!("starting {name}"));
+        docker::ask(&["start", &container.id]).await?;
+        Ok(at)
+    }
+
+    /// Stops it as a deploy does, by a signal that lets it finish, and starts it anew.
+    pub(crate) async fn restart(&self, name: &str) -> anyhow::Result<f64> {
+        let container = self.compose.container(name).await?;
+        let at = self.mark(format!("deploying {name}"));
+        docker::ask(&["restart", "--time", STOPPING, &container.id]).await?;
+        Ok(at)
+    }
+
+    /// Stops all its processes where they are; the kernel goes on accepting for them.
+    pub(crate) async fn freeze(&self, name: &str) -> anyhow::Result<f64> {
+        let container = self.compose.container(name).await?;
+        let at = self.mark(format!("freezing {name}"));
+        docker::ask(&["pause", &container.id]).await?;
+        Ok(at)
+    }
+
+    pub(crate) async fn thaw(&self, name: &str) -> anyhow::Result<f64> {
+        let container = self.compose.container(name).await?;
+        let at = self.mark(format!("thawing {name}"));
+        docker::ask(&["unpause", &container.id]).await?;
+        Ok(at)
+    }
+
+    /// Gives a box this part of the cap it has.
+    pub(crate) async fn slow_down(&self, name: &str, part: f64) -> anyhow::Result<f64> {
+        let container = self.compose.container(name).await?;
+        let before = cap_of(&container).await?;
+        let cap = Cap::of_cores(before.cores() * part);
+        let at = self.mark(format!("{name} gets {:.3} cores", cap.cores()));
+        self.changes().caps.push((container.clone(), before));
+        set_cap(&container, cap).await?;
+        Ok(at)
+    }
+
+    /// Lets a box answer a part of its requests with 500.
+    pub(crate) async fn break_it(&self, name: &str, fail_ratio: f64) -> anyhow::Result<f64> {
+        let container = self.compose.container(name).await?;
+        self.changes().broken.push(container.clone());
+        let at = self.mark(format!(
+            "{name} fails {:.0} % of its requests",
+            fail_ratio * 100.0
+        ));
+        let ratio = fail_ratio.to_string();
+        self.shop(&container, &["shop", "fault", "--fail-ratio", &ratio])
+            .await?;
+        Ok(at)
+    }
+
+    /// All caps and faults as they were.
+    pub(crate) async fn mend(&self) -> anyhow::Result<f64> {
+        let at = self.mark("mending it");
+        self.restore().await?;
+        Ok(at)
+    }
+
+    /// So many web boxes.
+    pub(crate) async fn scale(&self, count: usize) -> anyhow::Result<f64> {
+        let at = self.mark(format!("web boxes: {count}"));
+        self.scale_quietly(count).await?;
+        Ok(at)
+    }
+
+    async fn scale_quietly(&self, count: usize) -> anyhow::Result<()> {
+        let scale = format!("web={count}");
+        let up = [
+            "up",
+            "--detach",
+            "--no-deps",
+            "--no-recreate",
+            "--scale",
+            &scale,
+            "web",
+        ];
+        let file = self.stage.file();
+        self.compose.run(&file, &up, SCALING).await
+    }
+
+    /// Seconds since the epoch at which the balancer stopped giving requests to a box; waits for it as
+    /// long as told.
+    pub(crate) async fn left_out(&self, name: &str, patience: Duration) -> anyhow::Result<f64> {
+        let started = Instant::now();
+        loop {
+            let state = balancer::view(self.compose).await?.state(name);
+            if !state.is_some_and(State::is_in) {
+                let state = state.map_or("gone".to_owned(), |state| format!("{state:?}"));
+                return Ok(self.mark(format!(
+                    "{name} is {} for the balancer",
+                    state.to_lowercase()
+                )));
+            }
+            if started.elapsed() > patience {
+                bail!(
+                    "the balancer still has {name} after {} s",
+                    patience.as_secs()
+                );
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// Waits until all web boxes are given requests again.
+    pub(crate) async fn whole(&self, count: usize) -> anyhow::Result<f64> {
+        balancer::wait_for(self.compose, count).await?;
+        Ok(self.mark(format!("the balancer has {count} web boxes")))
+    }
+
+    /// Brings the stage back to what it is: every box runs, at its cap, without faults, as many as there
+    /// should be. Whatever the drill was at.
+    pub(crate) async fn undo(&self) -> anyhow::Result<()> {
+        let mut undone = Ok(());
+        for container in self.compose.containers().await? {
+            let act = match container.state.as_str() {
+                "paused" => "unpause",
+                "exited" | "created" => "start",
+                _ => continue,
+            };
+            console::step(&format!("{act} {}", container.box_name));
+            undone = undone.and(docker::ask(&[act, &container.id]).await.map(drop));
+        }
+        undone = undone.and(self.restore().await);
+        let count = self.stage.count("web");
+        if self.stage.has_balancer() && self.compose.containers_of("web").await?.len() != count {
+            console::step(&format!("web boxes: {count}"));
+            undone = undone.and(self.scale_quietly(count).await);
+        }
+        undone?;
+        up::wait_until_it_serves(self.compose, self.stage).await
+    }
+
+    async fn restore(&self) -> anyhow::Result<()> {
+        let (caps, broken) = {
+            let mut changes = self.changes();
+            (
+                std::mem::take(&mut changes.caps),
+                std::mem::take(&mut changes.broken),
+            )
+        };
+        let mut restored = Ok(());
+        for (container, cap) in caps {
+            restored = restored.and(set_cap(&container, cap).await);
+        }
+        for container in broken {
+            restored = restored.and(self.shop(&container, &["shop", "fault"]).await);
+        }
+        restored
+    }
+
+    async fn shop(&self, container: &Container, args: &[&str]) -> anyhow::Result<()> {
+        let out = self.compose.exec(container, args, None).await?;
+        ensure!(
+            out.status.success(),
+            "{} in {}: {}",
+            args.join(" "),
+            container.box_name,
+            String::from_utf8_lossy(&out.stderr).trim()
+        );
+        Ok(())
+    }
+
+    fn changes(&self) -> std::sync::MutexGuard<'_, Changes> {
+        self.changes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+pub(crate) fn now() -> f64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.unwrap_or_default().as_secs_f64()
+}
+
+async fn cap_of(container: &Container) -> anyhow::Result<Cap> {
+    let format = "{{.HostConfig.CpuPeriod}} {{.HostConfig.CpuQuota}}";
+    let said = docker::ask(&["inspect", "--format", format, &container.id]).await?;
+    let (period, quota) = said.trim().split_once(' ').context("docker inspect")?;
+    Ok(Cap {
+        period: period.parse()?,
+        quota: quota.parse()?,
+    })
+}
+
+async fn set_cap(container: &Container, cap: Cap) -> anyhow::Result<()> {
+    let (period, quota) = (cap.period.to_string(), cap.quota.to_string());
+    let args = [
+        "update",
+        "--cpu-period",
+        &period,
+        "--cpu-quota",
+        &quota,
+        &container.id,
+    ];
+    docker::ask(&args).await.map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_caps_are_allowed_by_docker() {
+        let cap = |period, quota| Cap { period, quota };
+        assert_eq!(Cap::of_cores(0.0625), cap(20_000, 1_250));
+        assert_eq!(Cap::of_cores(0.025), cap(40_000, 1_000));
+    }
+}
