@@ -10,6 +10,7 @@ mod load;
 mod overload;
 mod report;
 mod series;
+mod soak;
 mod web;
 
 use std::fmt;
@@ -38,6 +39,7 @@ pub(crate) enum Drill {
     ScaleWeb,
     Overload,
     WebCapacity,
+    SoakLb,
 }
 
 impl Drill {
@@ -59,6 +61,7 @@ impl Drill {
                 "three times what the web boxes can do: what is let in is served well"
             }
             Drill::WebCapacity => "what three web boxes carry, against one",
+            Drill::SoakLb => "ten minutes of 1,000 open connections: the balancer's memory is flat",
         }
     }
 
@@ -88,6 +91,7 @@ impl Drill {
             Drill::ScaleWeb => changes::scale(field).await,
             Drill::Overload => overload::overload(field).await,
             Drill::WebCapacity => capacity::web(field).await,
+            Drill::SoakLb => soak::balancer(field).await,
         }
     }
 }
