@@ -15,14 +15,17 @@ const STILL: Duration = Duration::from_secs(6);
 const ONE_BOX: &str = "box";
 
 #[derive(Debug, Default)]
-pub(crate) struct Roster(BTreeMap<String, Heard>);
+pub(crate) struct Roster {
+    boxes: BTreeMap<String, Heard>,
+    has_heard: bool,
+}
 
 #[derive(Debug)]
 struct Heard {
     /// When its latest figures were scraped, by Prometheus' clock.
     scraped: f64,
-    /// When they last were newer than before. None: they never were, as long as we looked. A
-    /// Prometheus that was restarted goes on repeating the boxes of the stage before.
+    /// When they last were new. None: they never were, as long as we looked. A Prometheus that was
+    /// restarted goes on repeating the boxes of the stage before.
     moved: Option<Instant>,
     /// Prometheus has figures of it now.
     is_known: bool,
@@ -42,11 +45,12 @@ impl Roster {
     /// Takes in which boxes Prometheus knows now, and when it scraped each.
     pub(crate) fn hear<'a>(&mut self, known: impl Iterator<Item = (&'a str, f64)>) {
         let now = Instant::now();
-        for heard in self.0.values_mut() {
+        let is_first = !std::mem::replace(&mut self.has_heard, true);
+        for heard in self.boxes.values_mut() {
             heard.is_known = false;
         }
         for (name, scraped) in known {
-            match self.0.get_mut(name) {
+            match self.boxes.get_mut(name) {
                 Some(heard) => {
                     if heard.scraped != scraped {
                         heard.moved = Some(now);
@@ -56,10 +60,11 @@ impl Roster {
                 None => {
                     let heard = Heard {
                         scraped,
-                        moved: None,
+                        // What is repeated was there when we began to look.
+                        moved: (!is_first).then_some(now),
                         is_known: true,
                     };
-                    self.0.insert(name.to_owned(), heard);
+                    self.boxes.insert(name.to_owned(), heard);
                 }
             }
         }
@@ -69,25 +74,31 @@ impl Roster {
     fn forget(&mut self, now: Instant) {
         // What is silent beside the one box, or the one box beside others, was left for them.
         let there = |one_box: bool| {
-            let mut boxes = self.0.iter();
+            let mut boxes = self.boxes.iter();
             boxes.any(|(name, heard)| (name == ONE_BOX) == one_box && heard.is_there(now))
         };
         let (one_box, others) = (there(true), there(false));
-        self.0.retain(|name, heard| {
+        for (name, heard) in &mut self.boxes {
             let is_left = if name == ONE_BOX { others } else { one_box };
-            heard.is_there(now) || (heard.is_remembered(now) && !is_left)
-        });
+            if is_left && !heard.is_there(now) {
+                heard.moved = None;
+            }
+        }
+        self.boxes.retain(|_, heard| heard.is_remembered(now));
     }
 
     pub(crate) fn is_there(&self, name: &str) -> bool {
-        let heard = self.0.get(name);
+        let heard = self.boxes.get(name);
         heard.is_some_and(|heard| heard.is_there(Instant::now()))
     }
 
     /// Boxes that were there, and for how many seconds each has been silent.
     pub(crate) fn silent(&self) -> impl Iterator<Item = (&str, u64)> {
         let now = Instant::now();
-        let silent = self.0.iter().filter(move |(_, heard)| !heard.is_there(now));
+        let silent = self
+            .boxes
+            .iter()
+            .filter(move |(_, heard)| !heard.is_there(now));
         silent.filter_map(move |(name, heard)| {
             let moved = heard.moved?;
             Some((name.as_str(), (now - moved).as_secs()))
@@ -120,6 +131,14 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_box_that_comes_is_there_at_once() {
+        let mut roster = Roster::default();
+        after_a_scrape(&mut roster, &[]).await;
+        after_a_scrape(&mut roster, &[("web", 1.0)]).await;
+        assert!(roster.is_there("web"));
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_box_that_died_is_shown_for_a_minute() {
         let mut roster = Roster::default();
         for scraped in [1.0, 3.0] {
@@ -145,7 +164,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_a_restarted_prometheus_repeats_is_not_shown() {
         let mut roster = Roster::default();
-        for scraped in [11.0, 13.0] {
+        for scraped in [11.0, 13.0, 15.0, 17.0] {
             let boxes = [("box", 1.0), ("db", scraped), ("web", scraped)];
             after_a_scrape(&mut roster, &boxes).await;
             assert!(!roster.is_there("box"));
