@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 use crate::compose::Compose;
 use crate::drill::{self, Drill};
 use crate::stage::Stage;
-use crate::{audit, breaker, check, down, sql, status, test, up};
+use crate::{audit, bench, breaker, check, down, sql, status, test, up};
 
 #[derive(Debug, Parser)]
 #[command(
@@ -55,6 +55,13 @@ enum Command {
     Prove { stage: Stage },
     /// A fault under load, what clients saw of it, and the books after; lists the drills without one.
     Drill { drill: Option<Drill> },
+    /// Ours beside its peers, in one run: CPU time and latencies, and whether they meet the targets.
+    Bench {
+        name: bench::Name,
+        /// Every contender in every case, so many times; a round takes a minute and a half.
+        #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..))]
+        rounds: u8,
+    },
     /// The books: stock conserved, every acknowledged order there once, outbox drained.
     Audit {
         /// Files of acknowledged orders, as load tests leave them; all of
@@ -91,6 +98,9 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<bool> {
             Ok(true)
         }
         Command::Drill { drill: Some(drill) } => drill::run(&compose, drill, cli.json).await,
+        Command::Bench { name, rounds } => {
+            bench::run(&compose, name, rounds.into(), cli.json).await
+        }
         Command::Audit { acknowledged } => audit::run(&compose, acknowledged, cli.json).await,
         Command::Prepare => sql::prepare(&compose).await,
         Command::Test { full } => test::run(&compose, full).await,

@@ -61,6 +61,14 @@ impl Compose {
         }
     }
 
+    /// The container of benches, by the same rule.
+    pub(crate) fn bench(&self) -> Compose {
+        Compose {
+            project: format!("stagecraft-bench-{}", checkout(&self.root)),
+            ..self.clone()
+        }
+    }
+
     pub(crate) fn project(&self) -> &str {
         &self.project
     }

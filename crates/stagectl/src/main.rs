@@ -8,6 +8,7 @@
 
 mod audit;
 mod balancer;
+mod bench;
 mod breaker;
 mod cap;
 mod check;
