@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::ensure;
+use anyhow::{bail, ensure};
 
 use super::field::{Field, now};
 use super::series::Series;
@@ -25,10 +25,7 @@ impl Load<'_> {
             name: self.name,
             settings: &self.settings,
         };
-        let (outcome, scratch) = test.sample().await?;
-        let mut series = Series::read(&scratch.samples())?;
-        series.dropped = outcome.dropped_iterations;
-        Ok(series)
+        Series::read(&test.sample().await?.samples())
     }
 }
 
@@ -50,12 +47,15 @@ pub(crate) async fn under_load<T>(
         anyhow::Ok((found, now()))
     };
     let (series, (found, over)) = tokio::try_join!(load.run(field), fault)?;
-    let left_out = series.dropped as f64 / (series.requests.len() as f64 + series.dropped as f64);
-    ensure!(
-        left_out <= LEFT_OUT,
-        "nothing was measured: k6 left out {} requests, as all its clients were waiting",
-        series.dropped
-    );
+    if series.left_out() > LEFT_OUT {
+        bail!(
+            "nothing was measured: k6 left out {} requests, as all its clients were waiting, the first {:.1} s \
+             after the load began, the last {:.1} s",
+            series.dropped.len(),
+            series.dropped.iter().copied().fold(f64::MAX, f64::min) - series.first(),
+            series.dropped.iter().copied().fold(0.0, f64::max) - series.first(),
+        );
+    }
     let last = series.last();
     ensure!(
         over < last,

@@ -17,8 +17,8 @@ pub(crate) struct Series {
     pub(crate) requests: Vec<Request>,
     /// When which box answered, by its own word.
     answers: Vec<(f64, String)>,
-    /// Requests that were due when all of k6's clients were waiting for answers.
-    pub(crate) dropped: u64,
+    /// When requests were due that could not be made, as all of k6's clients were waiting for answers.
+    pub(crate) dropped: Vec<f64>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -59,8 +59,8 @@ impl Series {
     }
 
     fn take(&mut self, columns: &Columns, line: &str) -> anyhow::Result<()> {
-        let is_request = line.starts_with("http_req_duration,");
-        if !is_request && !line.starts_with("answered,") {
+        let metric = line.split(',').next().unwrap_or_default();
+        if !["http_req_duration", "answered", "dropped_iterations"].contains(&metric) {
             return Ok(());
         }
         let fields: Vec<&str> = line.split(',').collect();
@@ -70,7 +70,10 @@ impl Series {
         );
         let at: f64 = fields[columns.timestamp].parse()?;
         let at = at / 1e3;
-        if !is_request {
+        if metric == "dropped_iterations" {
+            let count: f64 = fields[columns.value].parse()?;
+            self.dropped.extend(std::iter::repeat_n(at, count as usize));
+        } else if metric == "answered" {
             let tags = fields[columns.extra_tags].split('&');
             let name = tags.filter_map(|tag| tag.strip_prefix("box=")).next();
             self.answers.push((at, name.unwrap_or_default().to_owned()));
@@ -112,6 +115,12 @@ impl Series {
             }
         }
         (from + calm + WINDOW <= to).then_some(calm)
+    }
+
+    /// Part of the requests that were due and not made.
+    pub(crate) fn left_out(&self) -> f64 {
+        let (made, dropped) = (self.requests.len() as f64, self.dropped.len() as f64);
+        dropped / (made + dropped)
     }
 
     /// From the first to the last failure.
@@ -241,6 +250,7 @@ mod tests {
             "http_req_duration,1700000000200,1.5,,,,false,,POST,buy,,buyers,,503,,,,stage=3,",
             "http_req_duration,1700000000200,90,,,,true,,POST,log in,,,,201,,,,stage=3,",
             "answered,1700000000100,1,,,,,,,,,visitors,,,,,,box=web-2&stage=3,",
+            "dropped_iterations,1700000000300,2,,,,,,,,,visitors,,,,,,stage=3,",
         ])
         .expect("read");
         let figures = Figures::of(series.requests.iter());
@@ -254,6 +264,7 @@ mod tests {
             Some(1_700_000_000.1)
         );
         assert_eq!(series.shares(0.0, f64::MAX), BTreeMap::from([("web-2", 1)]));
+        assert_eq!(series.dropped, [1_700_000_000.3, 1_700_000_000.3]);
     }
 
     #[test]
