@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
@@ -66,6 +66,11 @@ pub(crate) async fn exchange(
             .watch(upstream, until, lease.send(request))
             .await;
         let mut error = match answer {
+            // No client was let ask for another protocol (`Upgrade` is refused): what would follow
+            // such an answer is not HTTP.
+            Ok(Ok(answer)) if answer.status() == StatusCode::SWITCHING_PROTOCOLS => {
+                return Err(Failed::BrokeOff);
+            }
             Ok(Ok(answer)) => return Ok((answer, lease)),
             Ok(Err(error)) => error,
             Err(Interrupt::Late) => return Err(Failed::Late),

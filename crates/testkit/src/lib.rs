@@ -18,6 +18,6 @@ pub use browser::Browser;
 pub use client::{Answer, Client};
 pub use cut::Cut;
 pub use database::Database;
-pub use process::Process;
+pub use process::{Process, free_address};
 pub use services::Services;
 pub use shop::Shop;

@@ -2,9 +2,11 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -18,34 +20,63 @@ const PATIENCE: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub struct Process {
     child: Child,
-    listen: u16,
-    admin: u16,
-    _folder: TempDir,
+    binary: PathBuf,
+    listen: SocketAddr,
+    admin: SocketAddr,
+    folder: TempDir,
 }
+
+const CONFIG: &str = "config.toml";
+/// Apart from the test's own words, so that those may have a `[http]`, too.
+const PORTS: &str = "ports.toml";
 
 impl Process {
     /// Starts this binary with a configuration file, to which its ports are added.
     pub fn start(binary: &str, config: &str) -> Process {
-        let [listen, admin] = free_ports();
-        let config = format!(
-            "{config}\n[http]\nlisten = \"127.0.0.1:{listen}\"\nadmin = \"127.0.0.1:{admin}\"\n"
-        );
+        let [listen, admin] = [(); 2].map(|()| free_address());
         let folder = tempfile::tempdir().expect("a folder");
-        let file = write(folder.path(), "config.toml", &config);
-        let child = command(binary, &file).spawn().expect("it starts");
+        let ports = format!("[http]\nlisten = \"{listen}\"\nadmin = \"{admin}\"\n");
+        write(folder.path(), PORTS, &ports);
+        write(folder.path(), CONFIG, config);
+        let mut command = command(binary, &files(folder.path()));
+        let child = command.spawn().expect("it starts");
         Process {
             child,
+            binary: binary.into(),
             listen,
             admin,
-            _folder: folder,
+            folder,
         }
+    }
+
+    /// Where it serves.
+    pub fn listen(&self) -> SocketAddr {
+        self.listen
+    }
+
+    pub fn admin(&self) -> SocketAddr {
+        self.admin
+    }
+
+    /// Changes its configuration, of which it has yet to be told.
+    pub fn configure(&self, config: &str) {
+        write(self.folder.path(), CONFIG, config);
+    }
+
+    /// Runs the same program with the same configuration for one of its other commands.
+    pub fn run(&self, argument: &str) -> Output {
+        let binary = self.binary.to_str().expect("a path in UTF-8");
+        let mut command = command(binary, &files(self.folder.path()));
+        command.arg(argument);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.output().expect("it runs")
     }
 
     /// Runs this binary with a configuration that it must refuse.
     pub fn refused(binary: &str, config: &str) -> Output {
         let folder = tempfile::tempdir().expect("a folder");
-        let file = write(folder.path(), "config.toml", config);
-        let mut command = command(binary, &file);
+        let file = write(folder.path(), CONFIG, config);
+        let mut command = command(binary, &file.to_string_lossy());
         command.stderr(Stdio::piped());
         command.output().expect("it runs")
     }
@@ -66,11 +97,21 @@ impl Process {
         get(self.listen, path)
     }
 
-    /// Asks it to end, and waits.
-    pub fn terminate(&mut self) -> ExitStatus {
+    /// Asks it to end.
+    pub fn ask_to_end(&self) {
         let pid = self.child.id().to_string();
         let sent = Command::new("kill").args(["-TERM", &pid]).status();
         assert!(sent.expect("kill").success());
+    }
+
+    /// Asks it to end, and waits.
+    pub fn terminate(&mut self) -> ExitStatus {
+        self.ask_to_end();
+        self.wait()
+    }
+
+    /// Waits for its end.
+    pub fn wait(&mut self) -> ExitStatus {
         let started = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait().expect("a process") {
@@ -105,14 +146,20 @@ impl Database {
     }
 }
 
-fn command(binary: &str, config: &Path) -> Command {
+fn command(binary: &str, files: &str) -> Command {
     let mut command = Command::new(binary);
     command
-        .env("APP_CONFIG_FILES", config)
+        .env("APP_CONFIG_FILES", files)
         .env("APP__LOG__FILTER", "error")
         .stdin(Stdio::null())
         .stdout(Stdio::null());
     command
+}
+
+/// The test's words before ours: the last one wins.
+fn files(folder: &Path) -> String {
+    let path = |name| folder.join(name).display().to_string();
+    format!("{}:{}", path(CONFIG), path(PORTS))
 }
 
 fn write(folder: &Path, name: &str, text: &str) -> PathBuf {
@@ -121,15 +168,25 @@ fn write(folder: &Path, name: &str, text: &str) -> PathBuf {
     path
 }
 
-/// Nobody's at this moment.
-fn free_ports() -> [u16; 2] {
-    let bind = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
-    [bind(), bind()].map(|listener| listener.local_addr().expect("an address").port())
+/// Nobody's at this moment, and nobody's soon: below the ports that the kernel hands out, which others
+/// could be given before we use them, and never the same twice.
+pub fn free_address() -> SocketAddr {
+    const FIRST: u16 = 15_000;
+    const COUNT: u16 = 15_000;
+    static NEXT: LazyLock<AtomicU16> =
+        LazyLock::new(|| AtomicU16::new((std::process::id() * 61 % u32::from(COUNT)) as u16));
+    loop {
+        let port = FIRST + NEXT.fetch_add(1, Relaxed) % COUNT;
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        if TcpListener::bind(address).is_ok() {
+            return address;
+        }
+    }
 }
 
 /// The status of an answer, if there is one.
-fn get(port: u16, path: &str) -> Option<u16> {
-    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok()?;
+fn get(address: SocketAddr, path: &str) -> Option<u16> {
+    let mut stream = TcpStream::connect(address).ok()?;
     stream.set_read_timeout(Some(PATIENCE)).ok()?;
     let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).ok()?;

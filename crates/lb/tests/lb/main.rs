@@ -1,0 +1,9 @@
+//! The balancer as it ships, between raw sockets: what it lets through, and what it never does.
+
+mod answers;
+mod http2;
+mod input;
+mod operation;
+mod passing;
+mod retries;
+mod support;

@@ -1,0 +1,180 @@
+//! Reload, the end, and limits.
+
+use std::io::Write;
+use std::sync::Mutex;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use testkit::Process;
+
+use crate::support::{
+    Act, BINARY, Backend, balancer, configuration, connect, get, ok, read_answer, read_to_end,
+    status, wait_for,
+};
+
+const KEPT: &[u8] = b"GET / HTTP/1.1\r\nhost: shop\r\n\r\n";
+
+#[test]
+fn a_reload_takes_effect_and_drops_no_connection() {
+    let (before, after) = (Backend::content(), Backend::content());
+    let lb = balancer(&[&before], "upstreams.refresh = \"20ms\"");
+    let mut stream = connect(&lb);
+    stream.write_all(KEPT).expect("it is read");
+    assert_eq!(status(&read_answer(&mut stream)), 200);
+
+    lb.configure(&configuration(&[&after], "upstreams.refresh = \"20ms\""));
+    let reload = lb.run("reload");
+    assert!(reload.status.success(), "{reload:?}");
+    wait_for("the other backend", || {
+        get(&lb, "/");
+        !after.seen().is_empty()
+    });
+    let count = before.seen().len();
+    stream.write_all(KEPT).expect("the same connection");
+    assert_eq!(status(&read_answer(&mut stream)), 200);
+    assert_eq!(before.seen().len(), count, "the old one gets nothing more");
+}
+
+#[test]
+fn a_mistake_in_a_reload_is_told_and_changes_nothing() {
+    let backend = Backend::content();
+    let lb = balancer(&[&backend], "");
+    lb.configure(&configuration(
+        &[&backend],
+        "upstreams.selektion = \"sticky\"",
+    ));
+    let reload = lb.run("reload");
+    let said = String::from_utf8_lossy(&reload.stderr).into_owned();
+    assert_eq!(reload.status.code(), Some(2), "{said}");
+    assert!(
+        said.contains("config.toml") && said.contains("selektion"),
+        "{said}"
+    );
+    assert_eq!(said.trim().lines().count(), 1, "{said}");
+    assert_eq!(status(&get(&lb, "/")), 200);
+}
+
+#[test]
+fn a_mistake_at_the_start_is_one_line() {
+    for (config, key) in [
+        ("upstreams.address = \"web\"", "upstreams.address"),
+        ("upstreams.address = []", "upstreams.address"),
+        (
+            "upstreams.address = \"web:8080\"\nretries.ratio = 2.0",
+            "retries.ratio",
+        ),
+        (
+            "upstreams.address = \"web:8080\"\nhealth.interval = \"0s\"",
+            "health.interval",
+        ),
+        ("[http]", "upstreams"),
+    ] {
+        let output = Process::refused(BINARY, config);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(
+            said.contains("config.toml") && said.contains(key),
+            "{config}: {said}"
+        );
+        assert_eq!(said.lines().count(), 1, "{said}");
+    }
+}
+
+/// A backend whose answers wait until this sender says so.
+fn waiting() -> (Backend, mpsc::Sender<()>) {
+    let (go, wait) = mpsc::channel();
+    let wait = Mutex::new(wait);
+    let backend = Backend::start(move |_| {
+        let _ = wait
+            .lock()
+            .expect("no panic")
+            .recv_timeout(Duration::from_secs(8));
+        Act::Send(ok("late"))
+    });
+    (backend, go)
+}
+
+#[test]
+fn a_request_in_flight_is_finished_after_sigterm() {
+    let (backend, go) = waiting();
+    let mut lb = balancer(&[&backend], "");
+    let mut idle = connect(&lb);
+    let mut stream = connect(&lb);
+    stream.write_all(KEPT).expect("it is read");
+    wait_for("the request at the backend", || !backend.seen().is_empty());
+    lb.ask_to_end();
+    assert_eq!(read_to_end(&mut idle), "", "idle ones are closed at once");
+    let listen = lb.listen();
+    wait_for("no more connections", || {
+        std::net::TcpStream::connect(listen).is_err()
+    });
+    go.send(()).expect("the backend waits");
+    let answer = read_to_end(&mut stream);
+    assert!(
+        status(&answer) == 200 && answer.ends_with("late"),
+        "{answer}"
+    );
+    assert_eq!(lb.wait().code(), Some(0));
+}
+
+#[test]
+fn what_is_too_much_for_the_upstreams_is_refused_at_once() {
+    let (backend, go) = waiting();
+    let lb = balancer(&[&backend], "upstreams.max_in_flight = 2");
+    let mut streams = [connect(&lb), connect(&lb)];
+    for stream in &mut streams {
+        stream.write_all(KEPT).expect("it is read");
+    }
+    wait_for("two requests in flight", || {
+        String::from_utf8_lossy(&lb.run("upstreams").stdout).contains("\"in_flight\":2")
+    });
+    let answer = get(&lb, "/");
+    assert!(
+        status(&answer) == 503 && answer.contains("retry-after: 1"),
+        "{answer}"
+    );
+    for stream in &mut streams {
+        go.send(()).expect("the backend waits");
+        assert_eq!(status(&read_answer(stream)), 200);
+    }
+}
+
+#[test]
+fn connections_beyond_the_limit_are_closed_and_the_others_served() {
+    let backend = Backend::content();
+    let lb = balancer(&[&backend], "[http]\nmax_connections = 2\n");
+    let mut streams = [connect(&lb), connect(&lb)];
+    for stream in &mut streams {
+        stream.write_all(KEPT).expect("it is read");
+        assert_eq!(status(&read_answer(stream)), 200);
+    }
+    assert_eq!(read_to_end(&mut connect(&lb)), "");
+    drop(streams);
+    wait_for("room again", || {
+        std::panic::catch_unwind(|| status(&get(&lb, "/")) == 200).unwrap_or(false)
+    });
+}
+
+#[test]
+fn without_a_ready_upstream_it_is_a_503_at_once() {
+    let backend = Backend::content();
+    let config = format!("upstreams.address = [\"{}\"]\n", testkit::free_address());
+    let lb = Process::start(BINARY, &config);
+    wait_for("it listens", || {
+        std::net::TcpStream::connect(lb.listen()).is_ok()
+    });
+    let answer = get(&lb, "/");
+    assert!(
+        status(&answer) == 503 && answer.contains("retry-after: 1"),
+        "{answer}"
+    );
+    let page = crate::support::exchange(
+        &lb,
+        "GET / HTTP/1.1\r\nhost: shop\r\naccept: text/html\r\nconnection: close\r\n\r\n",
+    );
+    assert!(
+        page.contains("<title>The shop is away for a moment</title>"),
+        "{page}"
+    );
+    drop(backend);
+}

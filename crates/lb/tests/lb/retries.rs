@@ -1,0 +1,87 @@
+//! What is sent once more, and what never is.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use crate::support::{Act, Backend, balancer, exchange, get, ok, status};
+
+/// Takes requests and breaks off without an answer.
+fn dying() -> Backend {
+    Backend::start(|_| Act::SendAndClose(Vec::new()))
+}
+
+fn post(key: &str) -> String {
+    format!(
+        "POST / HTTP/1.1\r\nhost: shop\r\nconnection: close\r\n{key}content-length: 5\r\n\r\nhello"
+    )
+}
+
+#[test]
+fn a_get_that_one_upstream_breaks_off_is_answered_by_the_other() {
+    let (dying, good) = (dying(), Backend::content());
+    let lb = balancer(&[&dying, &good], "");
+    for n in 0..20 {
+        assert_eq!(status(&get(&lb, &format!("/{n}"))), 200);
+    }
+    assert!(!dying.seen().is_empty(), "it was asked, too");
+    assert_eq!(good.seen().len(), 20);
+}
+
+#[test]
+fn a_bad_answer_to_a_get_is_not_the_clients_to_see() {
+    let bad =
+        Backend::start(|_| Act::Send(b"HTTP/1.1 500 Oh\r\ncontent-length: 0\r\n\r\n".to_vec()));
+    let good = Backend::content();
+    let lb = balancer(&[&bad, &good], "");
+    for n in 0..20 {
+        assert_eq!(status(&get(&lb, &format!("/{n}"))), 200);
+    }
+    assert!(!bad.seen().is_empty(), "it was asked, too");
+}
+
+#[test]
+fn what_changes_something_is_sent_once_unless_it_has_a_key() {
+    let (one, two) = (dying(), dying());
+    let lb = balancer(&[&one, &two], "");
+    assert_eq!(status(&exchange(&lb, post(""))), 502);
+    assert_eq!(one.seen().len() + two.seen().len(), 1);
+    assert_eq!(status(&exchange(&lb, post("idempotency-key: k\r\n"))), 502);
+    let seen = [one.seen(), two.seen()].concat();
+    assert_eq!(seen.len(), 3, "once more, and elsewhere: {seen:?}");
+    assert!(
+        seen.iter()
+            .all(|request| request.ends_with("\r\n\r\nhello")),
+        "{seen:?}"
+    );
+}
+
+#[test]
+fn a_503_is_the_boxs_word_and_is_passed_on() {
+    let busy = "HTTP/1.1 503 Busy\r\nretry-after: 7\r\ncontent-length: 0\r\n\r\n";
+    let [one, two] = [(); 2].map(|()| Backend::start(move |_| Act::Send(busy.into())));
+    let lb = balancer(&[&one, &two], "");
+    let answer = get(&lb, "/");
+    assert!(
+        status(&answer) == 503 && answer.contains("retry-after: 7"),
+        "{answer}"
+    );
+    assert_eq!(one.seen().len() + two.seen().len(), 1);
+}
+
+#[test]
+fn connections_that_were_closed_while_idle_cost_nobody_an_answer() {
+    let count = Arc::new(AtomicUsize::new(0));
+    let backend = Backend::start({
+        let count = count.clone();
+        // It answers, says nothing of closing, and closes.
+        move |_| {
+            count.fetch_add(1, Relaxed);
+            Act::SendAndClose(ok("hello"))
+        }
+    });
+    let lb = balancer(&[&backend], "");
+    for _ in 0..50 {
+        assert_eq!(status(&exchange(&lb, post(""))), 200);
+    }
+    assert_eq!(count.load(Relaxed), 50);
+}

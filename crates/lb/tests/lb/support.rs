@@ -1,0 +1,219 @@
+//! A balancer and what stands behind it, byte by byte.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use testkit::Process;
+
+pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_lb");
+
+/// For anything that is waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What a backend does with a request that it got.
+pub(crate) enum Act {
+    /// Sends these bytes, and keeps the connection.
+    Send(Vec<u8>),
+    /// Sends these bytes, and closes it.
+    SendAndClose(Vec<u8>),
+}
+
+/// A server that writes down all it gets but for questions after its health.
+#[derive(Clone)]
+pub(crate) struct Backend {
+    pub(crate) address: SocketAddr,
+    seen: Arc<Mutex<Vec<String>>>,
+}
+
+impl Backend {
+    pub(crate) fn start(act: impl Fn(&str) -> Act + Send + Sync + 'static) -> Backend {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let backend = Backend {
+            address: listener.local_addr().expect("an address"),
+            seen: Arc::default(),
+        };
+        let (act, ours) = (Arc::new(act), backend.clone());
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let (act, backend) = (act.clone(), ours.clone());
+                thread::spawn(move || backend.serve(stream, &*act));
+            }
+        });
+        backend
+    }
+
+    /// One that is content with everything.
+    pub(crate) fn content() -> Backend {
+        Backend::start(|_| Act::Send(ok("hello")))
+    }
+
+    fn serve(&self, mut stream: TcpStream, act: &dyn Fn(&str) -> Act) {
+        let mut bytes = Vec::new();
+        while let Some(request) = read_message(&mut stream, &mut bytes) {
+            if request.starts_with("GET /readyz ") {
+                let _ = stream.write_all(&ok("ready"));
+                continue;
+            }
+            self.seen.lock().expect("no panic").push(request.clone());
+            let (answer, is_last) = match act(&request) {
+                Act::Send(answer) => (answer, false),
+                Act::SendAndClose(answer) => (answer, true),
+            };
+            if stream.write_all(&answer).is_err() || is_last {
+                return;
+            }
+        }
+        if !bytes.is_empty() {
+            let rest = String::from_utf8_lossy(&bytes).into_owned();
+            self.seen.lock().expect("no panic").push(rest);
+        }
+    }
+
+    /// All requests so far, and what was none.
+    pub(crate) fn seen(&self) -> Vec<String> {
+        self.seen.lock().expect("no panic").clone()
+    }
+}
+
+pub(crate) fn ok(body: &str) -> Vec<u8> {
+    format!(
+        "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .into_bytes()
+}
+
+/// A head and the body that it announces, taken from what a peer sends; `None` at its end.
+fn read_message(stream: &mut TcpStream, bytes: &mut Vec<u8>) -> Option<String> {
+    loop {
+        if let Some(length) = message_length(bytes) {
+            let message: Vec<u8> = bytes.drain(..length).collect();
+            return Some(String::from_utf8_lossy(&message).into_owned());
+        }
+        let mut buffer = [0; 4096];
+        match stream.read(&mut buffer) {
+            Ok(0) | Err(_) => return None,
+            Ok(n) => bytes.extend_from_slice(&buffer[..n]),
+        }
+    }
+}
+
+fn message_length(bytes: &[u8]) -> Option<usize> {
+    let head = bytes.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
+    let text = String::from_utf8_lossy(&bytes[..head]).to_ascii_lowercase();
+    let body = if text.contains("transfer-encoding: chunked") {
+        let end = bytes[head..]
+            .windows(5)
+            .position(|five| five == b"0\r\n\r\n")?;
+        end + 5
+    } else {
+        let length = text.split("content-length: ").nth(1);
+        length.map_or(0, |rest| {
+            rest.lines()
+                .next()
+                .expect("a line")
+                .trim()
+                .parse()
+                .expect("a number")
+        })
+    };
+    (bytes.len() >= head + body).then_some(head + body)
+}
+
+/// A balancer before these, ready. `more` is added to its configuration.
+pub(crate) fn balancer(backends: &[&Backend], more: &str) -> Process {
+    let mut process = Process::start(BINARY, &configuration(backends, more));
+    process.wait_until_ready();
+    let started = Instant::now();
+    while process
+        .run("upstreams")
+        .stdout
+        .windows(6)
+        .filter(|w| w == b"\"down\"")
+        .count()
+        > 0
+    {
+        assert!(started.elapsed() < PATIENCE, "not all backends are up");
+        thread::sleep(Duration::from_millis(20));
+    }
+    process
+}
+
+pub(crate) fn configuration(backends: &[&Backend], more: &str) -> String {
+    let addresses: Vec<_> = backends
+        .iter()
+        .map(|b| format!("\"{}\"", b.address))
+        .collect();
+    format!(
+        "upstreams.address = [{}]\nupstreams.slow_start = \"0s\"\n{more}\n",
+        addresses.join(", ")
+    )
+}
+
+pub(crate) fn connect(balancer: &Process) -> TcpStream {
+    let stream = TcpStream::connect(balancer.listen()).expect("a balancer that listens");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+    stream
+}
+
+/// Sends this and reads all until the balancer closes, which it must.
+pub(crate) fn exchange(balancer: &Process, bytes: impl AsRef<[u8]>) -> String {
+    let mut stream = connect(balancer);
+    // It may be refused before all of it was sent.
+    let _ = stream.write_all(bytes.as_ref());
+    read_to_end(&mut stream)
+}
+
+pub(crate) fn read_to_end(stream: &mut TcpStream) -> String {
+    let mut answer = Vec::new();
+    let mut buffer = [0; 4096];
+    loop {
+        match stream.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(n) => answer.extend_from_slice(&buffer[..n]),
+            // Bytes that it did not read make the kernel answer a close with a reset.
+            Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => break,
+            Err(error) => panic!(
+                "the connection stays open: {error}; so far {:?}",
+                String::from_utf8_lossy(&answer)
+            ),
+        }
+    }
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+/// One answer on a connection that stays.
+pub(crate) fn read_answer(stream: &mut TcpStream) -> String {
+    let mut bytes = Vec::new();
+    read_message(stream, &mut bytes).expect("an answer")
+}
+
+pub(crate) fn status(answer: &str) -> u16 {
+    let status = answer
+        .split(' ')
+        .nth(1)
+        .and_then(|status| status.parse().ok());
+    status.unwrap_or_else(|| panic!("no answer: {answer:?}"))
+}
+
+pub(crate) fn get(balancer: &Process, path: &str) -> String {
+    exchange(
+        balancer,
+        format!("GET {path} HTTP/1.1\r\nhost: shop\r\nconnection: close\r\n\r\n"),
+    )
+}
+
+/// Until this holds.
+pub(crate) fn wait_for(what: &str, holds: impl Fn() -> bool) {
+    let started = Instant::now();
+    while !holds() {
+        assert!(
+            started.elapsed() < PATIENCE,
+            "{what}: not within {PATIENCE:?}"
+        );
+        thread::sleep(Duration::from_millis(10));
+    }
+}
