@@ -21,7 +21,7 @@ pub(crate) struct Line<'a> {
     pub(crate) path: &'a str,
     pub(crate) status: u16,
     pub(crate) duration_ms: f64,
-    pub(crate) upstream: Option<String>,
+    pub(crate) upstream: Option<&'a str>,
     pub(crate) attempts: usize,
     pub(crate) request_id: Option<&'a str>,
 }
@@ -55,12 +55,14 @@ impl AccessLog {
         self.sample.store(sample.to_bits(), Relaxed);
     }
 
-    pub(crate) fn note<'a>(&self, line: impl FnOnce() -> Line<'a>) {
+    /// Whether a request that comes now is to be noted.
+    pub(crate) fn wants(&self) -> bool {
         let sample = f64::from_bits(self.sample.load(Relaxed));
-        if sample <= 0.0 || (sample < 1.0 && fastrand::f64() >= sample) {
-            return;
-        }
-        let Ok(mut text) = serde_json::to_vec(&line()) else {
+        sample >= 1.0 || (sample > 0.0 && fastrand::f64() < sample)
+    }
+
+    pub(crate) fn note(&self, line: &Line<'_>) {
+        let Ok(mut text) = serde_json::to_vec(line) else {
             return;
         };
         text.push(b'\n');

@@ -9,6 +9,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, Version};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
+use crate::access::Line;
 use crate::body::{AnswerBody, Progress, Reached, RequestBody};
 use crate::config::ProxyConfig;
 use crate::exchange::{Failed, exchange};
@@ -32,7 +33,8 @@ pub(crate) async fn forward(
     request: Request<Incoming>,
 ) -> Response<AnswerBody> {
     let started = Instant::now();
-    let (method, uri) = (request.method().clone(), request.uri().clone());
+    let method = request.method().clone();
+    let noted = worker.access().wants().then(|| request.uri().clone());
     let accepts_html = refusal::accepts_html(request.headers());
     let mut journey = Journey::default();
     let answer = journey.travel(worker, client, request, started).await;
@@ -40,19 +42,19 @@ pub(crate) async fn forward(
     let mut answer = answer.unwrap_or_else(|refusal| refusal.answer(accepts_html));
     journey.sign(worker, answer.headers_mut(), took);
     worker.figures().observe(&method, answer.status(), took);
-    worker.access().note(|| crate::access::Line {
-        client: client.peer,
-        method: method.as_str(),
-        path: uri.path(),
-        status: answer.status().as_u16(),
-        duration_ms: took.as_secs_f64() * 1e3,
-        upstream: journey
-            .upstream
-            .as_ref()
-            .map(|upstream| upstream.name().name.clone()),
-        attempts: journey.tried.len() + 1,
-        request_id: journey.id.as_ref().and_then(|id| id.to_str().ok()),
-    });
+    if let Some(uri) = noted {
+        let upstream = journey.upstream.as_ref().map(|upstream| upstream.name());
+        worker.access().note(&Line {
+            client: client.peer,
+            method: method.as_str(),
+            path: uri.path(),
+            status: answer.status().as_u16(),
+            duration_ms: took.as_secs_f64() * 1e3,
+            upstream: upstream.as_ref().map(|upstream| upstream.name.as_str()),
+            attempts: journey.tried.len() + 1,
+            request_id: journey.id.as_ref().and_then(|id| id.to_str().ok()),
+        });
+    }
     answer
 }
 
@@ -80,12 +82,11 @@ impl Journey {
     ) -> Result<Response<AnswerBody>, Refusal> {
         refusal::check(&request)?;
         let config = worker.config();
-        let budget = config.http.request_timeout;
-        let until = started + budget + PATIENCE_BEYOND;
+        let until = started + config.http.request_timeout + PATIENCE_BEYOND;
 
         let (mut parts, incoming) = request.into_parts();
         to_origin_form(&mut parts)?;
-        let id = headers::clean_request(&mut parts.headers, client, budget.as_millis() as u64);
+        let id = headers::clean_request(&mut parts.headers, client);
         self.id = Some(id);
         let progress = Progress::default();
         // Whoever waits for a slow client's body holds no slot.

@@ -8,7 +8,8 @@ use contract::remote::{
 };
 use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue};
-use runtime::layers::{Network, holds, is_plausible_id};
+use runtime::HttpConfig;
+use runtime::layers::{holds, is_plausible_id};
 use runtime::trace::TraceContext;
 use uuid::Uuid;
 
@@ -27,35 +28,34 @@ pub(crate) struct Client {
     /// The same, as a header's value, made once a connection.
     forwarded_for: HeaderValue,
     scheme: HeaderValue,
+    /// How many milliseconds we wait, for those who may not ask for less.
+    patience: HeaderValue,
     /// What it says of a request's past is believed.
     pub(crate) is_trusted: bool,
 }
 
 impl Client {
-    pub(crate) fn new(peer: IpAddr, is_tls: bool, trusted: &[Network]) -> Client {
+    pub(crate) fn new(peer: IpAddr, is_tls: bool, config: &HttpConfig) -> Client {
         let peer = peer.to_canonical();
         Client {
             peer,
             forwarded_for: HeaderValue::try_from(peer.to_string())
                 .unwrap_or(HeaderValue::from_static("unknown")),
             scheme: HeaderValue::from_static(if is_tls { "https" } else { "http" }),
-            is_trusted: holds(trusted, peer),
+            patience: HeaderValue::from(config.request_timeout.as_millis() as u64),
+            is_trusted: holds(&config.trusted_proxies, peer),
         }
     }
 }
 
 /// Cleans a request's headers for the next hop, and says where it comes from. Returns its id.
-///
-/// `deadline_ms` is how long we will wait.
-pub(crate) fn clean_request(
-    headers: &mut HeaderMap,
-    client: &Client,
-    deadline_ms: u64,
-) -> HeaderValue {
+pub(crate) fn clean_request(headers: &mut HeaderMap, client: &Client) -> HeaderValue {
     remove(headers, |name| {
         // Whoever expects a 100 has it from us by the time that an upstream is asked.
         is_hop_by_hop(name) || name == "expect" || (!client.is_trusted && is_claim(name))
     });
+    // Growing once is enough.
+    headers.reserve(6);
     let fresh = fresh_id();
     let (id, traceparent) = match client.is_trusted {
         true => carried_on(headers, fresh),
@@ -77,10 +77,18 @@ pub(crate) fn clean_request(
     headers.insert(TRACEPARENT, traceparent);
     let asked = headers
         .get(&DEADLINE)
-        .and_then(|ms| ms.to_str().ok()?.parse().ok());
-    let deadline = asked.map_or(deadline_ms, |ms: u64| ms.min(deadline_ms));
-    headers.insert(DEADLINE, HeaderValue::from(deadline));
+        .map(|asked| earlier(asked, &client.patience));
+    headers.insert(DEADLINE, asked.unwrap_or_else(|| client.patience.clone()));
     id
+}
+
+/// The one of two numbers of milliseconds that is over sooner.
+fn earlier(asked: &HeaderValue, patience: &HeaderValue) -> HeaderValue {
+    let ms = |value: &HeaderValue| value.to_str().ok().and_then(|ms| ms.parse::<u64>().ok());
+    match ms(asked) < ms(patience) && ms(asked).is_some() {
+        true => asked.clone(),
+        false => patience.clone(),
+    }
 }
 
 /// The addresses that a trusted client named, and its own.
@@ -235,8 +243,12 @@ mod tests {
     }
 
     fn client(trusted: &[&str]) -> Client {
-        let trusted: Vec<Network> = trusted.iter().map(|n| n.parse().unwrap()).collect();
-        Client::new([10, 0, 0, 9].into(), false, &trusted)
+        let config = HttpConfig {
+            trusted_proxies: trusted.iter().map(|n| n.parse().unwrap()).collect(),
+            request_timeout: Duration::from_secs(1),
+            ..HttpConfig::default()
+        };
+        Client::new([10, 0, 0, 9].into(), false, &config)
     }
 
     fn text<'h>(headers: &'h HeaderMap, name: &str) -> &'h str {
@@ -263,7 +275,7 @@ mod tests {
     #[test]
     fn a_strangers_claims_go_no_further() {
         let mut headers = headers(&CLAIMS);
-        let id = clean_request(&mut headers, &client(&[]), 1000);
+        let id = clean_request(&mut headers, &client(&[]));
         assert_eq!(headers.get_all("x-forwarded-for").iter().count(), 1);
         assert_eq!(text(&headers, "x-forwarded-for"), "10.0.0.9");
         assert_eq!(text(&headers, "x-forwarded-proto"), "http");
@@ -288,7 +300,7 @@ mod tests {
     #[test]
     fn a_trusted_proxys_claims_are_carried_on() {
         let mut headers = headers(&CLAIMS);
-        let id = clean_request(&mut headers, &client(&["10.0.0.0/8"]), 1000);
+        let id = clean_request(&mut headers, &client(&["10.0.0.0/8"]));
         assert_eq!(id, "theirs");
         assert_eq!(
             text(&headers, "x-forwarded-for"),
@@ -322,7 +334,7 @@ mod tests {
             ("x-odd", "1"),
             ("cookie", "kept"),
         ]);
-        clean_request(&mut headers, &client(&[]), 1000);
+        clean_request(&mut headers, &client(&[]));
         let mut names: Vec<&str> = headers.keys().map(HeaderName::as_str).collect();
         names.sort_unstable();
         assert_eq!(

@@ -192,7 +192,7 @@ impl Server {
         watcher: hyper_util::server::graceful::Watcher,
     ) {
         let config = self.worker.config();
-        let client = Rc::new(Client::new(peer.ip(), is_tls, &config.http.trusted_proxies));
+        let client = Rc::new(Client::new(peer.ip(), is_tls, &config.http));
         let io = TokioIo::new(Connection::new(stream, &config.http));
         let worker = self.worker.clone();
         let service = hyper::service::service_fn(move |request: Request<Incoming>| {

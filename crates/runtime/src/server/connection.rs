@@ -2,7 +2,7 @@
 
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use socket2::SockRef;
@@ -31,6 +31,8 @@ pub struct Connection<S> {
     last_active: Instant,
     /// Rings no later than the deadline, then is set anew: moving it with each request would cost more.
     timer: Pin<Box<Sleep>>,
+    /// Whom it wakes.
+    armed: Option<Waker>,
 }
 
 impl<S> Connection<S> {
@@ -47,6 +49,7 @@ impl<S> Connection<S> {
             full_since: None,
             last_active: now,
             timer: Box::pin(sleep_until(now + config.head_timeout)),
+            armed: None,
         }
     }
 
@@ -72,6 +75,17 @@ impl<S> Connection<S> {
         let sent = self.full_since.map(|since| since + self.send_timeout);
         let deadline = head.into_iter().chain(sent).min();
         let deadline = deadline.unwrap_or(self.last_active + self.idle_timeout);
+        // A connection is polled several times for each request, and asking a timer takes a lock: one
+        // that will ring in time, and knows for whom, is left alone.
+        let is_early = self.timer.deadline() <= deadline && !self.timer.is_elapsed();
+        let is_armed = self
+            .armed
+            .as_ref()
+            .is_some_and(|waker| waker.will_wake(cx.waker()));
+        if is_early && is_armed {
+            return Poll::Pending;
+        }
+        self.armed = Some(cx.waker().clone());
         if self.timer.deadline() > deadline {
             self.timer.as_mut().reset(deadline);
         }

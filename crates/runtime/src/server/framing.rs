@@ -5,6 +5,8 @@
 //! requests in them, which is how requests are smuggled. So everything that is not plainly framed is
 //! refused before hyper sees it. What a request means is left to hyper.
 
+use memchr::memchr;
+
 /// Follows an HTTP/1 stream from line to line and body to body, an HTTP/2 stream from frame to frame.
 /// HTTP/2 frames are never ambiguous; but a head that is dripped is one there, too.
 #[derive(Debug, Default)]
@@ -116,7 +118,7 @@ impl Framing {
         if self.state == State::Between {
             self.state = State::RequestLine;
         }
-        let Some(end) = bytes.iter().position(|b| *b == b'\n') else {
+        let Some(end) = memchr(b'\n', bytes) else {
             self.line.extend_from_slice(bytes);
             return match self.line.len() {
                 0..MAX_LINE_BYTES => Ok(bytes.len()),
@@ -160,7 +162,7 @@ impl Framing {
 
     /// The state after this line, or nothing if it is not plain.
     fn after_line(&mut self, line: &[u8]) -> Option<State> {
-        if line.contains(&b'\r') {
+        if memchr(b'\r', line).is_some() {
             return None;
         }
         match self.state {
@@ -204,7 +206,11 @@ impl Framing {
     }
 
     fn read_header(&mut self, line: &[u8]) -> Option<()> {
-        let colon = line.iter().position(|b| *b == b':')?;
+        let colon = memchr(b':', line)?;
+        // Nearly all headers say nothing about the body, and are told by their first letter.
+        if !matches!(line[0], b'C' | b'c' | b'T' | b't') {
+            return Some(());
+        }
         let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
         if name.eq_ignore_ascii_case(b"content-length") {
             let is_first = self.head.content_length.is_none() && !self.head.chunked;
