@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use arc_swap::{ArcSwap, Guard};
 use serde::Serialize;
@@ -31,7 +31,14 @@ pub struct Cluster {
 }
 
 /// By the upstream's name, since the beginning.
-pub(crate) type Ejections = BTreeMap<String, u64>;
+pub(crate) type Ejections = BTreeMap<String, Ejected>;
+
+/// How often one was ejected, and when it was last: it outlives the ejection, as people look later.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ejected {
+    pub(crate) times: u64,
+    pub(crate) last: SystemTime,
+}
 
 /// What [`Cluster`] goes by; can be changed while it runs.
 #[derive(Debug, Clone)]
@@ -254,10 +261,22 @@ impl Cluster {
                     ?time_out,
                     "ejected: its answers are bad"
                 );
-                *self.lock_ejections().entry(name.name.clone()).or_default() += 1;
+                self.note_ejection(&name.name);
             }
         }
         self.publish_at(&mut members, now);
+    }
+
+    fn note_ejection(&self, name: &str) {
+        let last = SystemTime::now();
+        let mut ejections = self.lock_ejections();
+        let ejected = ejections
+            .entry(name.to_owned())
+            .or_insert(Ejected { times: 0, last });
+        *ejected = Ejected {
+            times: ejected.times + 1,
+            last,
+        };
     }
 
     fn publish(&self, members: &mut [Member]) {
@@ -422,7 +441,7 @@ impl Member {
             latency_ms: self.upstream.latency().as_secs_f64() * 1e3,
             requests: tally.total,
             failures: tally.failed,
-            ejections: ejections.get(&name).copied().unwrap_or_default(),
+            ejections: ejections.get(&name).map_or(0, |ejected| ejected.times),
             name,
         }
     }

@@ -3,12 +3,13 @@
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use http::{Method, StatusCode};
 use runtime::{Exposition, Kind};
 
 use crate::cluster::{Cluster, State};
+use crate::refusal::Refusal;
 
 /// OpenTelemetry's bounds for HTTP servers, in microseconds, as all services of ours have them.
 const BOUNDS_US: [u64; 14] = [
@@ -19,11 +20,15 @@ const BOUNDS_US: [u64; 14] = [
 const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "DELETE", "other"];
 const STATUSES: usize = 600;
 
-/// Durations of requests, by method and status.
+/// Durations of requests, by method and status, and what was refused.
 #[derive(Debug)]
 pub struct Figures {
     requests: Vec<OnceLock<Box<Histogram>>>,
     connections: AtomicU64,
+    /// There was more to do than is taken in, here or at all upstreams.
+    refused_full: AtomicU64,
+    /// There was no upstream to ask.
+    refused_nobody_ready: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -40,6 +45,8 @@ impl Default for Figures {
                 .map(|_| OnceLock::new())
                 .collect(),
             connections: AtomicU64::new(0),
+            refused_full: AtomicU64::new(0),
+            refused_nobody_ready: AtomicU64::new(0),
         }
     }
 }
@@ -56,6 +63,16 @@ impl Figures {
         histogram.sum_us.fetch_add(us, Relaxed);
     }
 
+    /// Notes a 503 of our own: its status alone does not tell it from an upstream's.
+    pub(crate) fn note_refusal(&self, refusal: &Refusal) {
+        let count = match refusal {
+            Refusal::Overloaded => &self.refused_full,
+            Refusal::NobodyReady => &self.refused_nobody_ready,
+            _ => return,
+        };
+        count.fetch_add(1, Relaxed);
+    }
+
     pub(crate) fn connections(&self) -> &AtomicU64 {
         &self.connections
     }
@@ -66,7 +83,18 @@ impl Figures {
         let open = self.connections.load(Relaxed) as f64;
         out.family(Kind::Gauge, "http_server_open_connections")
             .sample(&[], open);
+        self.write_refused(out);
         write_cluster(cluster, out);
+    }
+
+    fn write_refused(&self, out: &mut Exposition) {
+        let mut refused = out.family(Kind::Counter, "requests_refused_total");
+        for (reason, count) in [
+            ("full", &self.refused_full),
+            ("nobody_ready", &self.refused_nobody_ready),
+        ] {
+            refused.sample(&[("reason", reason)], count.load(Relaxed) as f64);
+        }
     }
 
     fn write_requests(&self, out: &mut Exposition) {
@@ -102,6 +130,11 @@ fn write_cluster(cluster: &Cluster, out: &mut Exposition) {
             requests.sample(&labels, count.load(Relaxed) as f64);
         }
     }
+    let mut latency = out.family(Kind::Counter, "upstream_ok_seconds_total");
+    for upstream in &upstreams {
+        let seconds = upstream.counts.ok_us.load(Relaxed) as f64 / 1e6;
+        latency.sample(&[("upstream", &upstream.name().name)], seconds);
+    }
     let reports = cluster.report();
     let mut states = out.family(Kind::Gauge, "upstream_state");
     for report in &reports {
@@ -118,6 +151,17 @@ fn write_cluster(cluster: &Cluster, out: &mut Exposition) {
     for report in &reports {
         ejections.sample(&[("upstream", &report.name)], report.ejections as f64);
     }
+    let ejected = cluster.ejections();
+    let mut last = out.family(Kind::Gauge, "upstream_last_ejection_timestamp_seconds");
+    for report in &reports {
+        let at = ejected.get(&report.name).map(|ejected| ejected.last);
+        if let Some(since) = at.and_then(|at| at.duration_since(UNIX_EPOCH).ok()) {
+            last.sample(&[("upstream", &report.name)], since.as_secs_f64());
+        }
+    }
+    let is_panic = f64::from(u8::from(cluster.is_panic()));
+    out.family(Kind::Gauge, "upstream_panic")
+        .sample(&[], is_panic);
     let exhausted = cluster.budget.exhausted() as f64;
     out.family(Kind::Counter, "retry_budget_exhausted_total")
         .sample(&[], exhausted);

@@ -39,7 +39,10 @@ pub(crate) async fn forward(
     let mut journey = Journey::default();
     let answer = journey.travel(worker, client, request, started).await;
     let took = started.elapsed();
-    let mut answer = answer.unwrap_or_else(|refusal| refusal.answer(accepts_html));
+    let mut answer = answer.unwrap_or_else(|refusal| {
+        worker.figures().note_refusal(&refusal);
+        refusal.answer(accepts_html)
+    });
     journey.sign(worker, answer.headers_mut(), took);
     worker.figures().observe(&method, answer.status(), took);
     if let Some(uri) = noted {

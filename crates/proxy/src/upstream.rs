@@ -50,6 +50,8 @@ pub(crate) struct Counts {
     pub refused: AtomicU64,
     /// Of those that failed: how many were tried elsewhere.
     pub retried: AtomicU64,
+    /// How long the good ones took until their heads came, added up.
+    pub ok_us: AtomicU64,
 }
 
 /// How an attempt ended.
@@ -156,8 +158,11 @@ impl Upstream {
         self.consecutive_failures.store(0, Relaxed);
     }
 
-    /// A lost update among workers costs an average nothing.
+    /// Notes how long an answer's head took. A lost update among workers costs an average nothing.
     pub(crate) fn note_latency(&self, took: Duration) {
+        self.counts
+            .ok_us
+            .fetch_add(took.as_micros() as u64, Relaxed);
         let sample = took.as_micros().min(10_000_000) as i64;
         let old = i64::from(self.latency_us.load(Relaxed));
         let new = if old == 0 {

@@ -3,13 +3,13 @@
 use std::io::Write;
 use std::sync::Mutex;
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use testkit::Process;
 
 use crate::support::{
-    Act, BINARY, Backend, balancer, configuration, connect, get, ok, read_answer, read_to_end,
-    status, wait_for,
+    Act, BINARY, Backend, balancer, configuration, connect, figure, get, ok, read_answer,
+    read_to_end, status, wait_for,
 };
 
 const KEPT: &[u8] = b"GET / HTTP/1.1\r\nhost: shop\r\n\r\n";
@@ -133,10 +133,44 @@ fn what_is_too_much_for_the_upstreams_is_refused_at_once() {
         status(&answer) == 503 && answer.contains("retry-after: 1"),
         "{answer}"
     );
+    assert_eq!(
+        figure(&lb, "requests_refused_total{reason=\"full\"}"),
+        Some(1.0)
+    );
     for stream in &mut streams {
         go.send(()).expect("the backend waits");
         assert_eq!(status(&read_answer(stream)), 200);
     }
+}
+
+#[test]
+fn an_ejection_is_told_with_its_moment_and_good_answers_with_their_time() {
+    let (good, bad) = (
+        Backend::content(),
+        Backend::start(|_| Act::Send(b"HTTP/1.1 500 Oh\r\ncontent-length: 0\r\n\r\n".to_vec())),
+    );
+    let lb = balancer(&[&good, &bad], "");
+    let of = |name: &str, backend: &Backend| {
+        figure(&lb, &format!("{name}{{upstream=\"{}\"}}", backend.address))
+    };
+    let before = now();
+    assert_eq!(of("upstream_last_ejection_timestamp_seconds", &bad), None);
+    wait_for("an ejection", || {
+        get(&lb, "/");
+        of("upstream_ejections_total", &bad) == Some(1.0)
+    });
+    let at = of("upstream_last_ejection_timestamp_seconds", &bad).expect("its moment");
+    assert!((before..=now()).contains(&at), "{at}");
+    assert_eq!(of("upstream_last_ejection_timestamp_seconds", &good), None);
+    assert!(of("upstream_ok_seconds_total", &good) > Some(0.0));
+    assert_eq!(of("upstream_ok_seconds_total", &bad), Some(0.0));
+    assert_eq!(figure(&lb, "upstream_panic{}"), Some(0.0));
+}
+
+/// Seconds since 1970.
+fn now() -> f64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.expect("a clock that was set").as_secs_f64()
 }
 
 #[test]
@@ -167,6 +201,10 @@ fn without_a_ready_upstream_it_is_a_503_at_once() {
     assert!(
         status(&answer) == 503 && answer.contains("retry-after: 1"),
         "{answer}"
+    );
+    assert_eq!(
+        figure(&lb, "requests_refused_total{reason=\"nobody_ready\"}"),
+        Some(1.0)
     );
     let page = crate::support::exchange(
         &lb,

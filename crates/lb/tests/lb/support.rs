@@ -206,6 +206,17 @@ pub(crate) fn get(balancer: &Process, path: &str) -> String {
     )
 }
 
+/// A figure as Prometheus would read it now, by its name with its labels.
+pub(crate) fn figure(balancer: &Process, name: &str) -> Option<f64> {
+    let mut stream = TcpStream::connect(balancer.admin()).expect("an admin port");
+    stream
+        .write_all(b"GET /metrics HTTP/1.1\r\nhost: lb\r\nconnection: close\r\n\r\n")
+        .expect("it reads");
+    let text = read_to_end(&mut stream);
+    let line = text.lines().find_map(|line| line.strip_prefix(name));
+    line?.trim().parse().ok()
+}
+
 /// Until this holds.
 pub(crate) fn wait_for(what: &str, holds: impl Fn() -> bool) {
     let started = Instant::now();
