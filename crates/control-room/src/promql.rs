@@ -72,7 +72,7 @@ pub(crate) const LOOK_UPS: Query = query(
 /// Requests that a proxy passed on, a second.
 pub(crate) const PASSED_ON: Query = query(
     "passed_on",
-    "sum by (instance) (rate(upstream_requests_total[12s]))",
+    "sum by (instance) (rate(upstream_requests_total{outcome!=\"retried\"}[12s]))",
 );
 
 // -- the front door: what visitors see ----------------------------------------------------------
