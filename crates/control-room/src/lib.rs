@@ -24,5 +24,8 @@ pub use history::{Histories, History};
 pub use http::routes;
 pub use poller::{Latest, Poller, Published};
 pub use prometheus::Prometheus;
-pub use snapshot::{ArrowFigures, BoxFigures, Condition, Snapshot, Source};
+pub use snapshot::{
+    ArrowFigures, BalancerFigures, BoxFigures, Condition, Snapshot, Source, UpstreamFigures,
+    UpstreamState,
+};
 pub use verdict::Verdict;

@@ -75,6 +75,65 @@ pub(crate) const PASSED_ON: Query = query(
     "sum by (instance) (rate(upstream_requests_total{outcome!=\"retried\"}[12s]))",
 );
 
+// -- balancers: what each thinks of its upstreams, by the address it was scraped at ---------------
+
+/// The state of each upstream, as a label. A gauge: it is seen with the next scrape.
+pub(crate) const UPSTREAM_STATE: Query = query(
+    "upstream_state",
+    "max by (instance, upstream, state) (upstream_state) == 1",
+);
+
+/// Attempts a second. One that was tried elsewhere counts there, too.
+pub(crate) const UPSTREAM_REQUESTS: Query = query(
+    "upstream_requests",
+    "sum by (instance, upstream) (rate(upstream_requests_total{outcome!=\"retried\"}[12s]))",
+);
+
+/// Of these, a second, those that came to nothing.
+pub(crate) const UPSTREAM_FAILED: Query = query(
+    "upstream_failed",
+    "sum by (instance, upstream) (rate(upstream_requests_total{outcome=~\"error|timeout|refused\"}[12s]))",
+);
+
+pub(crate) const UPSTREAM_IN_FLIGHT: Query = query(
+    "upstream_in_flight",
+    "max by (instance, upstream) (upstream_in_flight)",
+);
+
+/// Seconds until the head of a good answer, on average.
+pub(crate) const UPSTREAM_LATENCY: Query = query(
+    "upstream_latency",
+    "sum by (instance, upstream) (rate(upstream_ok_seconds_total[12s])) \
+     / sum by (instance, upstream) (rate(upstream_requests_total{outcome=\"ok\"}[12s]))",
+);
+
+/// Seconds since each was last ejected, also when it is back by now.
+pub(crate) const EJECTED_AGO: Query = query(
+    "ejected_ago",
+    "time() - max by (instance, upstream) (upstream_last_ejection_timestamp_seconds)",
+);
+
+/// In the last 15 minutes. Rounded, as Prometheus stretches what it saw to the whole of them.
+pub(crate) const EJECTIONS: Query = query(
+    "ejections",
+    "sum by (instance) (round(increase(upstream_ejections_total[15m])))",
+);
+
+/// 1 while most are ejected, and ejections are therefore ignored.
+pub(crate) const PANIC: Query = query("panic", "max by (instance) (upstream_panic)");
+
+/// A second.
+pub(crate) const RETRIES: Query = query(
+    "retries",
+    "sum by (instance) (rate(upstream_requests_total{outcome=\"retried\"}[12s]))",
+);
+
+/// A second, by `reason`: `full`, `nobody_ready`.
+pub(crate) const REFUSED: Query = query(
+    "refused",
+    "sum by (instance, reason) (rate(requests_refused_total[12s]))",
+);
+
 // -- the front door: what visitors see ----------------------------------------------------------
 
 // Whoever comes while the shop is set up is told to come again. That is no load and no error of it,
@@ -166,6 +225,16 @@ pub(crate) const NOW: &[Query] = &[
     QUERIES,
     LOOK_UPS,
     PASSED_ON,
+    UPSTREAM_STATE,
+    UPSTREAM_REQUESTS,
+    UPSTREAM_FAILED,
+    UPSTREAM_IN_FLIGHT,
+    UPSTREAM_LATENCY,
+    EJECTED_AGO,
+    EJECTIONS,
+    PANIC,
+    RETRIES,
+    REFUSED,
     OFFERED,
     FAILED,
     TURNED_AWAY,

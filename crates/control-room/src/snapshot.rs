@@ -1,11 +1,13 @@
 //! All that the page shows of one moment.
 
 mod arrows;
+mod balancers;
 mod boxes;
 
 use serde::Serialize;
 
 pub use arrows::ArrowFigures;
+pub use balancers::{BalancerFigures, UpstreamFigures, UpstreamState};
 pub use boxes::{BoxFigures, Condition};
 
 use boxes::Homes;
@@ -32,6 +34,7 @@ pub struct Snapshot {
     pub egress: Egress,
     pub boxes: Vec<BoxFigures>,
     pub arrows: Vec<ArrowFigures>,
+    pub balancers: Vec<BalancerFigures>,
     pub panels: Vec<Panel>,
 }
 
@@ -127,6 +130,7 @@ impl Snapshot {
             },
             boxes: Vec::new(),
             arrows: Vec::new(),
+            balancers: Vec::new(),
             panels: Vec::new(),
         }
     }
@@ -144,6 +148,7 @@ impl Snapshot {
         let boxes = boxes::boxes(figures, &homes, roster);
         let names = || boxes.iter().map(|figures| figures.name.as_str());
         let stage = topology::stage(names());
+        let arrows = topology::arrows(names());
         Snapshot {
             at: Some(now),
             prometheus: Source::Reachable,
@@ -156,7 +161,8 @@ impl Snapshot {
             ),
             traffic: Traffic::of(figures),
             egress: Egress::of(figures, usd_per_gb),
-            arrows: arrows::rates(topology::arrows(names()), figures, &homes),
+            balancers: balancers::balancers(figures, &homes, &boxes, &arrows),
+            arrows: arrows::rates(arrows, figures, &homes),
             panels: panels(figures, &boxes),
             boxes,
         }

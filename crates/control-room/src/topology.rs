@@ -175,6 +175,11 @@ impl<'a> Place<'a> {
         }
     }
 
+    /// Whether it chooses among several boxes of one kind, and has an opinion of each.
+    pub(crate) fn is_balancer(&self) -> bool {
+        self.kind.names.contains(&"lb")
+    }
+
     /// Boxes of one kind in one region stand together.
     pub(crate) fn group(&self) -> String {
         match (self.kind.names, self.region) {

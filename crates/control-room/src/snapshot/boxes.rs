@@ -175,7 +175,7 @@ impl<'a> Homes<'a> {
     }
 
     /// The box whose process says so.
-    fn of_sample(&self, sample: &Sample) -> Option<&'a str> {
+    pub(super) fn of_sample(&self, sample: &Sample) -> Option<&'a str> {
         self.0.get(sample.host()).copied()
     }
 

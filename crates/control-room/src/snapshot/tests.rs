@@ -1,5 +1,7 @@
 use super::*;
 
+mod balancers;
+
 const PRICE: f64 = 0.09;
 
 /// All that is told of was there before.
