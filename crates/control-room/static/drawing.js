@@ -2,6 +2,7 @@
 //
 // Boxes and arrows are made anew only when others run than before; else figures change in place.
 
+import { STATES, isOut } from "./balancers.js";
 import { condition, element, memoryShare, write } from "./figures.js";
 import * as units from "./units.js";
 
@@ -12,6 +13,9 @@ const UNITS = { requests: "requests", queries: "queries", look_ups: "look-ups", 
 const FEW = 3;
 const MANY = 9;
 
+// There boxes stand one below the other, and an arrow to the second would cross the first.
+const phone = matchMedia("(max-width: 760px)");
+
 const drawing = document.getElementById("drawing");
 let shown = { key: "", cards: new Map(), groups: new Map(), arrows: [] };
 
@@ -20,16 +24,28 @@ export function showDrawing(snapshot, why) {
   nothing.hidden = why === "";
   drawing.hidden = why !== "";
   write(nothing, why);
-  const key = JSON.stringify([snapshot.boxes.map((box) => box.name), snapshot.arrows.map((arrow) => [arrow.from, arrow.to])]);
-  if (key !== shown.key) build(snapshot, key);
-  snapshot.boxes.forEach((box) => update(shown.cards.get(box.name), box));
-  snapshot.arrows.forEach((arrow, at) => label(shown.arrows[at], arrow));
-  drawing.setAttribute("aria-label", inWords(snapshot));
+  const { boxes } = snapshot;
+  const arrows = snapshot.arrows.flatMap((arrow) => branches(arrow, snapshot));
+  const key = JSON.stringify([boxes.map((box) => box.name), arrows.map((arrow) => [arrow.from, arrow.to, arrow.box])]);
+  if (key !== shown.key) build(boxes, arrows, key);
+  boxes.forEach((box) => update(shown.cards.get(box.name), box));
+  arrows.forEach((arrow, at) => label(shown.arrows[at], arrow));
+  drawing.setAttribute("aria-label", inWords(boxes, arrows));
   route();
 }
 
-function build(snapshot, key) {
-  const { boxes, arrows } = snapshot;
+// A balancer thinks of each box apart, so its arrow parts.
+function branches(arrow, { boxes, balancers }) {
+  const callers = boxes.filter((box) => box.group === arrow.from);
+  const balancer = callers.length === 1 && balancers.find(({ name }) => name === callers[0].name);
+  if (!balancer || balancer.upstreams.length === 0 || boxes.length > MANY || phone.matches) return [arrow];
+  return boxes.filter((box) => box.group === arrow.to).map((box) => {
+    const upstream = balancer.upstreams.find(({ name }) => name === box.name);
+    return { ...arrow, box: box.name, rate: upstream?.requests ?? null, state: upstream?.state };
+  });
+}
+
+function build(boxes, arrows, key) {
   const groups = new Map([[VISITORS, { column: 0, region: null, boxes: [] }]]);
   for (const box of boxes) {
     if (!groups.has(box.group)) groups.set(box.group, { column: box.column, region: box.region, boxes: [] });
@@ -133,18 +149,23 @@ function fill(meter, share, cap) {
   write(meter.note, cap);
 }
 
-function label(arrow, { rate, flow }) {
+function label(arrow, { rate, flow, state }) {
   const replication = flow === "replication";
-  arrow.idle = !(rate > 0) && !replication;
+  const out = isOut(state);
+  // It may still show what went there a moment ago.
+  arrow.idle = (!(rate > 0) || out) && !replication;
   arrow.path.classList.toggle("idle", arrow.idle);
   arrow.head.classList.toggle("idle", arrow.idle);
   arrow.path.classList.toggle("replication", replication);
+  for (const part of [arrow.path, arrow.head, arrow.label]) part.classList.toggle("out", out);
   // A tenfold rate is a line somewhat wider.
-  arrow.width = Math.min(2 + 1.4 * Math.log10(1 + (rate ?? 0)), 8);
+  arrow.width = out ? 3 : Math.min(2 + 1.4 * Math.log10(1 + (rate ?? 0)), 8);
   arrow.path.style.strokeWidth = `${arrow.width}px`;
   arrow.label.classList.toggle("idle", arrow.idle);
-  arrow.label.hidden = replication || rate === null || (arrow.idle && drawing.classList.contains("dense"));
+  const told = state && state !== "ready";
+  arrow.label.hidden = !told && (replication || rate === null || (arrow.idle && drawing.classList.contains("dense")));
   if (arrow.label.hidden) return;
+  if (told) return write(arrow.label, STATES[state]);
   const [number, unit] = units.perSecond(rate);
   // Where many boxes stand close together, there is no room for the unit.
   write(arrow.label, drawing.classList.contains("regions") ? number + unit : `${number} ${UNITS[flow]}${unit}`);
@@ -157,13 +178,14 @@ const TIP = 11;
 
 function route() {
   const origin = drawing.getBoundingClientRect();
-  const edges = (name) => {
-    const rect = shown.groups.get(name).getBoundingClientRect();
+  const edges = (element) => {
+    const rect = element.getBoundingClientRect();
     const [left, top] = [rect.left - origin.left, rect.top - origin.top];
     return { left, top, right: left + rect.width, bottom: top + rect.height, x: left + rect.width / 2, y: top + rect.height / 2 };
   };
   for (const arrow of shown.arrows) {
-    const curve = connect(edges(arrow.from), edges(arrow.to));
+    const to = arrow.box ? shown.cards.get(arrow.box).card : shown.groups.get(arrow.to);
+    const curve = connect(edges(shown.groups.get(arrow.from)), edges(to));
     arrow.path.setAttribute("d", `M${curve[0]}C${curve[1]} ${curve[2]} ${curve[3]}`);
     arrow.head.setAttribute("d", head(curve, arrow.width));
     arrow.curve = curve;
@@ -224,11 +246,12 @@ new ResizeObserver(route).observe(drawing);
 
 // -- for those who do not see it ---------------------------------------------------------------
 
-function inWords({ boxes, arrows }) {
+function inWords(boxes, arrows) {
   const hot = boxes.filter((box) => box.condition === "saturated").map((box) => box.name);
   const called = arrows.map((arrow) => {
     const rate = arrow.rate === null ? "" : ` (${Math.round(arrow.rate)} ${UNITS[arrow.flow]} a second)`;
-    return `${arrow.from} to ${arrow.to}${rate}`;
+    const state = arrow.state ? `, ${STATES[arrow.state]}` : "";
+    return `${arrow.from} to ${arrow.box ?? arrow.to}${state}${rate}`;
   });
   const saturated = hot.length === 0 ? "None is saturated." : `Saturated: ${hot.join(", ")}.`;
   return `${boxes.length} boxes. ${called.join(", ")}. ${saturated} The table below has all figures.`;

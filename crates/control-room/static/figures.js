@@ -54,8 +54,9 @@ export function showTiles({ traffic, egress }) {
   tile("price", units.dollars(egress.usd_per_month), `a month at this rate, at $${egress.usd_per_gb} a GB`);
 }
 
-function tile(id, [number, unit], note, alarming = false) {
-  const tile = byId(id);
+const tile = (id, figure, note, alarming) => fillTile(byId(id), figure, note, alarming);
+
+export function fillTile(tile, [number, unit], note, alarming = false) {
   const value = tile.querySelector(".value");
   if (value.dataset.shown !== number + unit) {
     value.dataset.shown = number + unit;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use axum::Router;
 use axum::extract::{Path, State};
@@ -24,6 +24,9 @@ pub(crate) struct Pretence {
     pub(crate) sent: f64,
     /// A second, to `db:5432`.
     pub(crate) queries: f64,
+    /// For a balancer: boxes behind it that share its requests, each with its state. One that is
+    /// ejected has been since it began to pretend so.
+    pub(crate) upstreams: &'static [(&'static str, &'static str)],
 }
 
 /// All boxes, behind one address each at `/NAME`.
@@ -66,6 +69,7 @@ impl Pretence {
             failures: self.failures + other.failures * seconds,
             sent: self.sent + other.sent * seconds,
             queries: self.queries + other.queries * seconds,
+            upstreams: other.upstreams,
         }
     }
 }
@@ -115,13 +119,15 @@ async fn metrics(
     Path(name): Path<String>,
 ) -> Result<String, StatusCode> {
     let counters = boxes.state.lock().unwrap().get(&name).copied();
+    let counters = counters.ok_or(StatusCode::GONE)?;
     let Pretence {
         cpu,
         requests,
         failures,
         sent,
         queries,
-    } = counters.ok_or(StatusCode::GONE)?.now();
+        upstreams,
+    } = counters.now();
     let mut text = format!(
         r#"box_cpu_seconds_total{{box="{name}"}} {}
 box_cpu_throttled_seconds_total{{box="{name}"}} {}
@@ -150,5 +156,32 @@ box_network_bytes_total{{box="{name}",direction="transmit"}} {}
     text += &format!(
         "db_query_duration_seconds_count{{query=\"product\",node=\"db:5432\",role=\"primary\"}} {queries}\n",
     );
+    for (upstream, state) in upstreams {
+        let count = requests / upstreams.len() as f64;
+        let of = format!("upstream=\"{upstream}\"");
+        for known in ["ready", "unready", "down", "ejected", "warming"] {
+            let is_it = u8::from(known == *state);
+            text += &format!("upstream_state{{{of},state=\"{known}\"}} {is_it}\n");
+        }
+        text += &format!("upstream_requests_total{{{of},outcome=\"ok\"}} {count}\n");
+        text += &format!("upstream_requests_total{{{of},outcome=\"retried\"}} 0\n");
+        text += &format!("upstream_ok_seconds_total{{{of}}} {}\n", count * 0.02);
+        text += &format!("upstream_in_flight{{{of}}} 2\n");
+        let is_ejected = *state == "ejected";
+        text += &format!(
+            "upstream_ejections_total{{{of}}} {}\n",
+            u8::from(is_ejected)
+        );
+        if is_ejected {
+            let at = SystemTime::now() - counters.since.elapsed();
+            let at = at.duration_since(UNIX_EPOCH).unwrap().as_secs_f64();
+            text += &format!("upstream_last_ejection_timestamp_seconds{{{of}}} {at}\n");
+        }
+    }
+    if !upstreams.is_empty() {
+        text += "upstream_panic 0\n";
+        text += "requests_refused_total{reason=\"full\"} 0\n";
+        text += "requests_refused_total{reason=\"nobody_ready\"} 0\n";
+    }
     Ok(text)
 }

@@ -11,7 +11,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::boxes::{Boxes, Pretence};
 use crate::prometheus::Server;
-use crate::shown::{self, A_WHILE, all_is_live, all_is_shown, boxes_are, it_fits, verdict_is};
+use crate::shown::{
+    self, A_WHILE, AN_EVENT, AT_ONCE, all_is_live, all_is_shown, balancer_says, boxes_are, it_fits,
+    verdict_is,
+};
 
 const IDLE: Pretence = Pretence {
     cpu: 0.01,
@@ -19,6 +22,7 @@ const IDLE: Pretence = Pretence {
     failures: 0.0,
     sent: 0.0,
     queries: 0.0,
+    upstreams: &[],
 };
 
 const FULL: Pretence = Pretence {
@@ -27,6 +31,7 @@ const FULL: Pretence = Pretence {
     failures: 2.0,
     sent: 4e6,
     queries: 0.0,
+    upstreams: &[],
 };
 
 #[tokio::test]
@@ -62,6 +67,45 @@ async fn look(browser: &Browser, boxes: &Boxes, server: &mut Server) -> Result<(
     verdict_is(browser, A_WHILE, "climb").await
 }
 
+const READY: Pretence = Pretence {
+    requests: 90.0,
+    upstreams: &[("web", "ready"), ("web-2", "ready"), ("web-3", "ready")],
+    ..IDLE
+};
+
+const EJECTING: Pretence = Pretence {
+    upstreams: &[("web", "ready"), ("web-2", "ejected"), ("web-3", "warming")],
+    ..READY
+};
+
+#[tokio::test]
+async fn an_ejection_is_shown_within_seconds() {
+    let names = ["db", "lb", "web", "web-2", "web-3", "worker"];
+    let boxes = names.map(|name| (name, if name == "lb" { READY } else { IDLE }));
+    let boxes = Boxes::start(&boxes).await;
+    let server = Server::start(&boxes);
+    let browser = open_browser().await;
+    let seen = look_at_an_ejection(&browser, &boxes, &server).await;
+    shown::closed(browser, seen).await;
+}
+
+async fn look_at_an_ejection(browser: &Browser, boxes: &Boxes, server: &Server) -> Result<()> {
+    shown::opens(browser, &open_room(server).await?).await?;
+    balancer_says(browser, AT_ONCE, "web ready, web-2 ready, web-3 ready").await?;
+
+    boxes.pretend("lb", EJECTING);
+    let now = "web ready, web-2 ejected, web-3 slow start";
+    balancer_says(browser, AN_EVENT, now).await?;
+    let summary = "web-2 is ejected: 2 of 3 boxes get requests";
+    browser.contains("#balanced", summary).await?;
+    let since = "#balancers [data-state=ejected] .since";
+    browser.contains(since, "s ago").await?;
+    browser.contains("#last-ejection", "ejected").await?;
+    browser.contains("#drawing .rate.out", "ejected").await?;
+    all_is_shown(browser).await?;
+    it_fits(browser).await
+}
+
 #[tokio::test]
 async fn no_stage_is_wider_than_a_small_projector() {
     let browser = open_browser().await;
@@ -77,7 +121,8 @@ async fn look_at_wide_stages(browser: &Browser) -> Result<()> {
         "cdn-a cdn-b gateway-a gateway-b glb orders-a orders-b orders-db-a orders-db-b users-1-a \
          users-1-b users-a users-b wan web-a web-b",
     ] {
-        let busy: Vec<_> = stage.split(' ').map(|name| (name, FULL)).collect();
+        let of = |name| if name == "lb" { READY } else { FULL };
+        let busy: Vec<_> = stage.split(' ').map(|name| (name, of(name))).collect();
         let server = Server::start(&Boxes::start(&busy).await);
         browser.page.goto(&open_room(&server).await?).await?;
         boxes_are(browser, &stage.replace(' ', ",")).await?;

@@ -12,6 +12,9 @@ pub(crate) const AT_ONCE: Duration = Duration::from_secs(10);
 /// until it stops.
 pub(crate) const A_WHILE: Duration = Duration::from_secs(90);
 
+/// From an event until it is shown: the balancer is asked every 2 s, and the page is told every 2 s.
+pub(crate) const AN_EVENT: Duration = Duration::from_secs(4);
+
 /// Objects to boxes without figures, and to panels that have neither a figure nor a reason.
 const ALL_IS_SHOWN: &str = r##"
     const all = (css, within = document) => [...within.querySelectorAll(css)];
@@ -21,7 +24,7 @@ const ALL_IS_SHOWN: &str = r##"
     const objections = [];
     const expect = (fine, what) => fine || objections.push(what);
 
-    return fetch("/api/snapshot").then((answer) => answer.json()).then(({ boxes }) => {
+    return fetch("/api/snapshot").then((answer) => answer.json()).then(({ boxes, balancers }) => {
         expect(boxes.length > 0, "no boxes in the snapshot");
         const cards = new Map(all("#drawing .card").map((card) => [seen(card.querySelector("strong")), card]));
         const rows = new Map(all("#boxes tbody tr").map((row) => [seen(row.cells[0]), row]));
@@ -48,6 +51,21 @@ const ALL_IS_SHOWN: &str = r##"
             const told = plot.querySelector(".legend") ? lines >= Math.min(boxes.length, 8) : measured(plot.querySelector("output"));
             expect((canvas?.width > 0 && canvas.height > 0 && told) || says(plot.querySelector(".why")), `${plot.id} is empty`);
         }
+        const panels = all("#balancers:not([hidden]) .balancer");
+        expect(panels.length === balancers.length, "not a panel for each balancer");
+        balancers.forEach(({ name, upstreams }, at) => {
+            const rows = all("tbody tr", panels[at]);
+            const knows = rows.length > 0 && rows.length === upstreams.length;
+            expect(knows || (rows.length === 0 && says(panels[at]?.querySelector(".why"))), `nothing of what ${name} thinks`);
+            for (const row of rows) {
+                // A box that is gone is sent nothing; where nothing is sent there are no shares and no latency.
+                const cells = row.dataset.state === "gone" ? [] : [row.cells[2], row.cells[4]];
+                expect(says(row.cells[1]) && cells.every(measured), `${name} has no figures of ${seen(row.cells[0])}`);
+            }
+            for (const sum of all(".sums .value", panels[at])) {
+                expect(!knows || measured(sum), `${name} is silent on ${seen(sum.parentElement)}`);
+            }
+        });
         for (const figure of all("#panels:not([hidden]) dd")) expect(says(figure), "a figure of this stage is empty");
         return objections.length === 0 ? null : objections.join("; ");
     }).catch((error) => `the control room does not answer: ${error}`);
@@ -71,6 +89,13 @@ const VERDICT_IS: &str = r##"
 const BOXES_ARE: &str = r##"
     const shown = [...document.querySelectorAll("#drawing .card strong")].map((name) => name.innerText).sort();
     return shown.join() === arguments[0] ? null : `expected ${arguments[0]}, got ${shown}`;
+"##;
+
+/// Objects to other boxes and states in the balancer's panel than these.
+const BALANCER_SAYS: &str = r##"
+    const row = ({ cells: [name, state] }) => `${name.textContent} ${state.querySelector(".state").textContent}`;
+    const rows = [...document.querySelectorAll("#balancers:not([hidden]) tbody tr")].map(row).join(", ");
+    return rows === arguments[0] ? null : `expected ${arguments[0]}, got ${rows}`;
 "##;
 
 /// Objects to a page that has to be scrolled sideways.
@@ -109,6 +134,11 @@ pub(crate) async fn boxes_are(browser: &Browser, names: &str) -> Result<()> {
 
 pub(crate) async fn verdict_is(browser: &Browser, within: Duration, verdict: &str) -> Result<()> {
     browser.settles(within, VERDICT_IS, &[verdict]).await
+}
+
+/// `web ready, web-2 ejected`; nothing where no balancer is.
+pub(crate) async fn balancer_says(browser: &Browser, within: Duration, states: &str) -> Result<()> {
+    browser.settles(within, BALANCER_SAYS, &[states]).await
 }
 
 /// The outcome of a look, with a picture of what was seen if it is bad.

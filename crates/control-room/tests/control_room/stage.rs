@@ -14,7 +14,9 @@ use testkit::Browser;
 use tokio::process::Command;
 use tokio_util::sync::CancellationToken;
 
-use crate::shown::{self, AT_ONCE, all_is_live, all_is_shown, boxes_are, verdict_is};
+use crate::shown::{
+    self, A_WHILE, AT_ONCE, all_is_live, all_is_shown, balancer_says, boxes_are, verdict_is,
+};
 
 /// A trigger fires after 20 s of load. A stage's breaker runs for longer.
 const UNDER_LOAD: Duration = Duration::from_secs(45);
@@ -41,6 +43,16 @@ impl Stage {
             prometheus: variable("PROMETHEUS")?,
         })
     }
+
+    /// What the balancer says when all is well; nothing, where there is none.
+    fn all_ready(&self) -> String {
+        let boxes: Vec<&str> = self.boxes.split(',').collect();
+        let behind = boxes
+            .iter()
+            .filter(|name| boxes.contains(&"lb") && name.starts_with("web"));
+        let ready = behind.map(|name| format!("{name} ready"));
+        ready.collect::<Vec<_>>().join(", ")
+    }
 }
 
 #[tokio::test]
@@ -53,6 +65,8 @@ async fn at_rest_every_box_is_shown_and_the_verdict_is_stay() {
         let _over = over.clone().drop_guard();
         shown::opens(&browser, &stage.room).await?;
         boxes_are(&browser, &stage.boxes).await?;
+        // A box that has just come is given its share slowly.
+        balancer_says(&browser, A_WHILE, &stage.all_ready()).await?;
         verdict_is(&browser, AT_ONCE, "stay").await?;
         let call = format!("Stay on stage {}", stage.number);
         browser.contains("#call", &call).await

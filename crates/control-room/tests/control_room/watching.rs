@@ -16,6 +16,7 @@ const FULL: Pretence = Pretence {
     failures: 2.0,
     sent: 4e6,
     queries: 0.0,
+    upstreams: &[],
 };
 
 pub(crate) struct Room {
