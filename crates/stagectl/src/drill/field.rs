@@ -4,9 +4,10 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{bail, ensure};
 use serde::Serialize;
 
+use super::cap::Cap;
 use crate::balancer::{self, State};
 use crate::compose::Compose;
 use crate::console;
@@ -41,29 +42,6 @@ pub(crate) struct Mark {
     /// Seconds since the epoch.
     pub(crate) at: f64,
     pub(crate) what: String,
-}
-
-/// A box's share of a core: `quota` microseconds of each `period`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Cap {
-    period: u64,
-    quota: u64,
-}
-
-impl Cap {
-    /// In periods of 20 ms, as boxes have; longer ones where Docker would refuse the quota: it takes none
-    /// below 1 ms.
-    pub(crate) fn of_cores(cores: f64) -> Cap {
-        let period = (1_000.0 / cores).max(20_000.0);
-        Cap {
-            period: period.round() as u64,
-            quota: (cores * period).round() as u64,
-        }
-    }
-
-    fn cores(self) -> f64 {
-        self.quota as f64 / self.period as f64
-    }
 }
 
 impl<'a> Field<'a> {
@@ -134,11 +112,11 @@ impl<'a> Field<'a> {
     /// Gives a box this part of the cap it has.
     pub(crate) async fn slow_down(&self, name: &str, part: f64) -> anyhow::Result<f64> {
         let container = self.compose.container(name).await?;
-        let before = cap_of(&container).await?;
+        let before = Cap::of(&container).await?;
         let cap = Cap::of_cores(before.cores() * part);
         let at = self.mark(format!("{name} gets {:.3} cores", cap.cores()));
         self.changes().caps.push((container.clone(), before));
-        set_cap(&container, cap).await?;
+        cap.set(&container).await?;
         Ok(at)
     }
 
@@ -247,7 +225,7 @@ impl<'a> Field<'a> {
         };
         let mut restored = Ok(());
         for (container, cap) in caps {
-            restored = restored.and(set_cap(&container, cap).await);
+            restored = restored.and(cap.set(&container).await);
         }
         for container in broken {
             restored = restored.and(self.shop(&container, &["shop", "fault"]).await);
@@ -275,39 +253,4 @@ impl<'a> Field<'a> {
 pub(crate) fn now() -> f64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.unwrap_or_default().as_secs_f64()
-}
-
-async fn cap_of(container: &Container) -> anyhow::Result<Cap> {
-    let format = "{{.HostConfig.CpuPeriod}} {{.HostConfig.CpuQuota}}";
-    let said = docker::ask(&["inspect", "--format", format, &container.id]).await?;
-    let (period, quota) = said.trim().split_once(' ').context("docker inspect")?;
-    Ok(Cap {
-        period: period.parse()?,
-        quota: quota.parse()?,
-    })
-}
-
-async fn set_cap(container: &Container, cap: Cap) -> anyhow::Result<()> {
-    let (period, quota) = (cap.period.to_string(), cap.quota.to_string());
-    let args = [
-        "update",
-        "--cpu-period",
-        &period,
-        "--cpu-quota",
-        &quota,
-        &container.id,
-    ];
-    docker::ask(&args).await.map(drop)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn small_caps_are_allowed_by_docker() {
-        let cap = |period, quota| Cap { period, quota };
-        assert_eq!(Cap::of_cores(0.0625), cap(20_000, 1_250));
-        assert_eq!(Cap::of_cores(0.025), cap(40_000, 1_000));
-    }
 }

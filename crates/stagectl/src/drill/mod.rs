@@ -3,6 +3,7 @@
 //! A drill is a fault of [`Field`], a load, and promises of its own about what the load saw. Whatever
 //! ends it, a fault is undone.
 
+mod cap;
 mod capacity;
 mod changes;
 mod field;
