@@ -20,6 +20,8 @@ pub(crate) struct Compose {
     project: String,
     ports: Ports,
     cpu_quota: Option<String>,
+    /// Variables of compose files that differ from what this process was given.
+    knobs: Vec<(&'static str, &'static str)>,
 }
 
 impl Compose {
@@ -40,6 +42,7 @@ impl Compose {
             project: "stagecraft".to_owned(),
             ports: Ports::from_env()?,
             cpu_quota: cap::quota_from_env()?,
+            knobs: Vec::new(),
         })
     }
 
@@ -65,6 +68,14 @@ impl Compose {
     pub(crate) fn bench(&self) -> Compose {
         Compose {
             project: format!("stagecraft-bench-{}", checkout(&self.root)),
+            ..self.clone()
+        }
+    }
+
+    /// The same project, with these variables for its compose files.
+    pub(crate) fn with_knobs(&self, knobs: &[(&'static str, &'static str)]) -> Compose {
+        Compose {
+            knobs: knobs.to_vec(),
             ..self.clone()
         }
     }
@@ -101,7 +112,8 @@ impl Compose {
         command
             .args(["compose", "--project-name", &self.project, "--file"])
             .arg(path)
-            .envs(self.ports.env());
+            .envs(self.ports.env())
+            .envs(self.knobs.iter().copied());
         if let Some(quota) = &self.cpu_quota {
             command.env("BOX_CPU_QUOTA", quota);
         }

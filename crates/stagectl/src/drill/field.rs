@@ -1,6 +1,7 @@
 //! The running stage while a drill breaks it: each fault that drills can do, when it was done, and how
 //! all of them are undone.
 
+use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -18,6 +19,8 @@ use crate::up;
 
 /// For compose to make or remove a few boxes.
 const SCALING: Duration = Duration::from_secs(120);
+/// Far more than a box's slow start.
+const WARM_UP: Duration = Duration::from_secs(20);
 /// Longer than a shop may take to finish its requests and to exit.
 const STOPPING: &str = "40";
 
@@ -34,6 +37,8 @@ struct Changes {
     marks: Vec<Mark>,
     caps: Vec<(Container, Cap)>,
     broken: Vec<Container>,
+    /// The web tier is set up in another way than the stage is.
+    set_up: bool,
 }
 
 /// Something that happened during a drill.
@@ -163,6 +168,39 @@ impl<'a> Field<'a> {
         self.compose.run(&file, &up, SCALING).await
     }
 
+    /// Makes balancer and web boxes anew with these variables of the compose files; those that have them
+    /// already stay as they are. Waits until they serve.
+    pub(crate) async fn set_up(
+        &self,
+        what: &str,
+        knobs: &[(&'static str, &'static str)],
+    ) -> anyhow::Result<f64> {
+        let at = self.mark(format!("setting up {what}"));
+        self.changes().set_up = true;
+        self.remake(&self.compose.with_knobs(knobs)).await?;
+        up::wait_until_it_serves(self.compose, self.stage).await?;
+        Ok(at)
+    }
+
+    /// The balancer after the web boxes, and anew if they are: one that sees other boxes behind the same
+    /// addresses goes on calling them by the names of the old ones.
+    async fn remake(&self, compose: &Compose) -> anyhow::Result<()> {
+        let ids = async || {
+            let boxes = compose.containers_of("web").await?;
+            anyhow::Ok(boxes.into_iter().map(|one| one.id).collect::<BTreeSet<_>>())
+        };
+        let (file, up) = (self.stage.file(), ["up", "--detach", "--no-deps"]);
+        let before = ids().await?;
+        compose
+            .run(&file, &[&up[..], &["web"]].concat(), SCALING)
+            .await?;
+        let lb: &[&str] = match ids().await? == before {
+            true => &["lb"],
+            false => &["--force-recreate", "lb"],
+        };
+        compose.run(&file, &[&up[..], lb].concat(), SCALING).await
+    }
+
     /// Seconds since the epoch at which the balancer stopped giving requests to a box; waits for it as
     /// long as told.
     pub(crate) async fn left_out(&self, name: &str, patience: Duration) -> anyhow::Result<f64> {
@@ -192,10 +230,29 @@ impl<'a> Field<'a> {
         Ok(self.mark(format!("the balancer has {count} web boxes")))
     }
 
+    /// Waits until a box has the share that all others have: who comes back begins with less.
+    pub(crate) async fn warm(&self, name: &str) -> anyhow::Result<f64> {
+        let started = Instant::now();
+        while balancer::view(self.compose).await?.state(name) != Some(State::Ready) {
+            ensure!(
+                started.elapsed() < WARM_UP,
+                "{name} has no full share after {} s",
+                WARM_UP.as_secs()
+            );
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        Ok(self.mark(format!("{name} may have a full share")))
+    }
+
     /// Brings the stage back to what it is: every box runs, at its cap, without faults, as many as there
-    /// should be. Whatever the drill was at.
+    /// should be, set up as the stage is. Whatever the drill was at.
     pub(crate) async fn undo(&self) -> anyhow::Result<()> {
         let mut undone = Ok(());
+        // First: an interrupted making anew leaves boxes that only compose can tell from one another.
+        if std::mem::take(&mut self.changes().set_up) {
+            console::step("setting up the web tier as it was");
+            undone = self.remake(self.compose).await;
+        }
         for container in self.compose.containers().await? {
             let act = match container.state.as_str() {
                 "paused" => "unpause",

@@ -27,6 +27,39 @@ impl Load<'_> {
         };
         Series::read(&test.sample().await?.samples())
     }
+
+    /// Runs it, and a fault meanwhile, which must end before it. Some of the load must be orders: they
+    /// tell that it is there.
+    pub(crate) async fn with_fault<T>(
+        &self,
+        field: &Field<'_>,
+        fault: impl AsyncFnOnce() -> anyhow::Result<T>,
+    ) -> anyhow::Result<(Series, T)> {
+        let fault = async {
+            crash::wait_for_orders(field.compose, ORDERS).await?;
+            // What is then measured is a fault's, not a start's.
+            tokio::time::sleep(CALM).await;
+            let found = fault().await?;
+            anyhow::Ok((found, now()))
+        };
+        let (series, (found, over)) = tokio::try_join!(self.run(field), fault)?;
+        if series.left_out() > LEFT_OUT {
+            bail!(
+                "nothing was measured: k6 left out {} requests, as all its clients were waiting, the first {:.1} s \
+                 after the load began, the last {:.1} s",
+                series.dropped.len(),
+                series.dropped.iter().copied().fold(f64::MAX, f64::min) - series.first(),
+                series.dropped.iter().copied().fold(0.0, f64::max) - series.first(),
+            );
+        }
+        let last = series.last();
+        ensure!(
+            over < last,
+            "nothing was shown: the load ended {:.0} s before the fault was over",
+            over - last
+        );
+        Ok((series, found))
+    }
 }
 
 /// Runs the steady load for so many seconds, and a fault meanwhile, which must end before it.
@@ -39,30 +72,7 @@ pub(crate) async fn under_load<T>(
         name: "drill",
         settings: vec![("DURATION", format!("{seconds}s"))],
     };
-    let fault = async {
-        crash::wait_for_orders(field.compose, ORDERS).await?;
-        // What is then measured is a fault's, not a start's.
-        tokio::time::sleep(CALM).await;
-        let found = fault().await?;
-        anyhow::Ok((found, now()))
-    };
-    let (series, (found, over)) = tokio::try_join!(load.run(field), fault)?;
-    if series.left_out() > LEFT_OUT {
-        bail!(
-            "nothing was measured: k6 left out {} requests, as all its clients were waiting, the first {:.1} s \
-             after the load began, the last {:.1} s",
-            series.dropped.len(),
-            series.dropped.iter().copied().fold(f64::MAX, f64::min) - series.first(),
-            series.dropped.iter().copied().fold(0.0, f64::max) - series.first(),
-        );
-    }
-    let last = series.last();
-    ensure!(
-        over < last,
-        "nothing was shown: the load ended {:.0} s before the fault was over",
-        over - last
-    );
-    Ok((series, found))
+    load.with_fault(field, fault).await
 }
 
 /// Part of the requests that k6 may leave out: less than any promise here speaks of.
