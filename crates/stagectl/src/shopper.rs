@@ -7,7 +7,7 @@ use reqwest::{Client, Method, RequestBuilder, StatusCode, header};
 use serde_json::{Value, json};
 
 /// Everybody who is seeded has this password.
-const PASSWORD: &str = "correct horse";
+pub(crate) const PASSWORD: &str = "correct horse";
 
 #[derive(Debug, Clone)]
 pub(crate) struct Shopper {

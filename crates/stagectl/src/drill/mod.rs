@@ -6,12 +6,14 @@
 mod cap;
 mod capacity;
 mod changes;
+mod crowd;
 mod field;
 mod load;
 mod overload;
 mod report;
 mod series;
 mod soak;
+mod sticky;
 mod web;
 
 use std::fmt;
@@ -41,6 +43,7 @@ pub(crate) enum Drill {
     Overload,
     WebCapacity,
     SoakLb,
+    StickySessions,
 }
 
 impl Drill {
@@ -63,6 +66,9 @@ impl Drill {
             }
             Drill::WebCapacity => "what three web boxes carry, against one",
             Drill::SoakLb => "ten minutes of 1,000 open connections: the balancer's memory is flat",
+            Drill::StickySessions => {
+                "sessions in the web boxes and a sticky balancer, against sessions in Postgres"
+            }
         }
     }
 
@@ -93,6 +99,7 @@ impl Drill {
             Drill::Overload => overload::overload(field).await,
             Drill::WebCapacity => capacity::web(field).await,
             Drill::SoakLb => soak::balancer(field).await,
+            Drill::StickySessions => sticky::sessions(field).await,
         }
     }
 }
@@ -116,7 +123,7 @@ pub(crate) fn list(as_json: bool) {
     }
     for drill in drills {
         println!(
-            "{:<13} stage {} on: {}",
+            "{:<15} stage {} on: {}",
             drill.to_string(),
             drill.first_stage(),
             drill.shows()
