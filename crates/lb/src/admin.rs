@@ -7,6 +7,7 @@ use axum::http::StatusCode;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use proxy::{Certificate, ProxyConfig, Report, Shared};
+use runtime::config::ConfigError;
 use serde::Serialize;
 
 /// Reads the configuration again. Cheap to clone.
@@ -78,7 +79,7 @@ impl Reloader {
         if let (Some(certificate), Some(tls)) = (&self.certificate, &config.tls) {
             certificate
                 .reload(tls)
-                .map_err(|error| format!("tls.{error}"))?;
+                .map_err(|error| ConfigError::in_use("tls", error).to_string())?;
         }
         self.shared.access.set_sample(config.access_log.sample);
         self.shared.cluster.set_rules(config.rules());

@@ -116,9 +116,7 @@ async fn serve() -> Result<(), BoxError> {
             .map(|(tls, c)| (tls.listen.0, c)),
     };
     for _ in 0..workers {
-        let sockets = front
-            .listen()
-            .map_err(|error| ConfigError::in_use("http.listen", error))?;
+        let sockets = front.listen()?;
         let shared = shared.clone();
         service.spawn("worker", async move |stop| {
             work(shared, sockets, stop).await

@@ -13,6 +13,7 @@ use hyper_util::rt::TokioIo;
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use runtime::HttpConfig;
+use runtime::config::ConfigError;
 use runtime::server::{ACCEPT_PAUSE, Connection, MAX_HEAD_BYTES, bound_unsent};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -45,24 +46,28 @@ pub struct Sockets {
 
 impl Front {
     /// Errors name the address that cannot be had.
-    pub fn listen(&self) -> Result<Sockets, String> {
-        let expected = |address: SocketAddr| {
-            move |error: io::Error| {
-                format!("expected a free address of this machine, got {address}: {error}")
-            }
-        };
+    pub fn listen(&self) -> Result<Sockets, ConfigError> {
+        let plain = listen("http", self.plain)?;
         let tls = match &self.tls {
-            Some((address, certificate)) => {
-                let socket = socket(*address).map_err(expected(*address))?;
-                Some((socket, certificate.clone()))
+            // The kernel would spread connections over both.
+            Some((address, _)) if *address == self.plain => {
+                let expected =
+                    format!("listen: expected another address than http.listen, {address}");
+                return Err(ConfigError::in_use("tls", expected));
             }
+            Some((address, certificate)) => Some((listen("tls", *address)?, certificate.clone())),
             None => None,
         };
-        Ok(Sockets {
-            plain: socket(self.plain).map_err(expected(self.plain))?,
-            tls,
-        })
+        Ok(Sockets { plain, tls })
     }
+}
+
+fn listen(section: &str, address: SocketAddr) -> Result<StdListener, ConfigError> {
+    socket(address).map_err(|error| {
+        let expected =
+            format!("listen: expected a free address of this machine, got {address}: {error}");
+        ConfigError::in_use(section, expected)
+    })
 }
 
 fn socket(address: SocketAddr) -> io::Result<StdListener> {

@@ -1,14 +1,14 @@
 //! Certificates from files, which can be replaced while connections go on.
 
-use std::path::Path;
+use std::fmt;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
-use rustls_pki_types::pem::PemObject;
+use rustls::{Error, InconsistentKeys, ServerConfig};
+use rustls_pki_types::pem::{self, PemObject};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::TlsAcceptor;
 
@@ -48,33 +48,42 @@ impl ResolvesServerCert for Certificate {
 }
 
 fn read(config: &TlsConfig) -> Result<Arc<CertifiedKey>, String> {
-    let expected = |key: &str, path: &Path, what: &str, error: &dyn std::fmt::Display| {
-        format!("{key}: expected {what} in {}: {error}", path.display())
+    let TlsConfig {
+        certificate, key, ..
+    } = config;
+    let in_certificate = |error: &dyn fmt::Display| {
+        let path = certificate.display();
+        format!("certificate: expected certificates in PEM in {path}: {error}")
     };
-    let in_certificate = |error: &dyn std::fmt::Display| {
-        expected(
-            "certificate",
-            &config.certificate,
-            "certificates in PEM",
-            error,
-        )
+    let in_key = |error: &dyn fmt::Display| {
+        let path = key.display();
+        format!("key: expected a private key in PEM, not encrypted, in {path}: {error}")
     };
-    let in_key = |error: &dyn std::fmt::Display| {
-        expected(
-            "key",
-            &config.key,
-            "a private key in PEM that fits the certificate",
-            error,
-        )
-    };
-    let chain: Vec<_> = CertificateDer::pem_file_iter(&config.certificate)
-        .map_err(|error| in_certificate(&error))?
-        .collect::<Result<_, _>>()
-        .map_err(|error| in_certificate(&error))?;
+    let chain = CertificateDer::pem_file_iter(certificate).and_then(Iterator::collect);
+    let chain: Vec<_> = chain.map_err(|error| in_certificate(&why(&error)))?;
     if chain.is_empty() {
-        return Err(in_certificate(&"there is none"));
+        return Err(in_certificate(&why(&pem::Error::NoItemsFound)));
     }
-    let key = PrivateKeyDer::from_pem_file(&config.key).map_err(|error| in_key(&error))?;
-    let certified = CertifiedKey::from_der(chain, key, &ring::default_provider());
-    Ok(Arc::new(certified.map_err(|error| in_key(&error))?))
+    let pem = PrivateKeyDer::from_pem_file(key).map_err(|error| in_key(&why(&error)))?;
+    let private = ring::default_provider().key_provider.load_private_key(pem);
+    let certified = CertifiedKey::new(chain, private.map_err(|error| in_key(&error))?);
+    match certified.keys_match() {
+        Ok(()) | Err(Error::InconsistentKeys(InconsistentKeys::Unknown)) => Ok(Arc::new(certified)),
+        Err(Error::InconsistentKeys(_)) => Err(format!(
+            "key: expected in {} the key of the first certificate in {}, got another one",
+            key.display(),
+            certificate.display()
+        )),
+        Err(error) => Err(in_certificate(&error)),
+    }
+}
+
+/// In words of ours alone: the reader's own quote lines of the file, and so the key where its line
+/// breaks got lost.
+fn why(error: &pem::Error) -> String {
+    match error {
+        pem::Error::Io(error) => error.to_string(),
+        pem::Error::NoItemsFound => "there is none".to_owned(),
+        _ => "its lines are not those of PEM".to_owned(),
+    }
 }
