@@ -14,12 +14,13 @@ use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use runtime::HttpConfig;
 use runtime::config::ConfigError;
-use runtime::server::{ACCEPT_PAUSE, Connection, MAX_HEAD_BYTES, bound_unsent};
+use runtime::server::{ACCEPT_PAUSE, Connection, MAX_HEAD_BYTES, Paced, bound_unsent};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
 use crate::forward::forward;
@@ -91,7 +92,7 @@ pub fn run(shared: Arc<Shared>, sockets: Sockets, drain: CancellationToken) -> i
         .build_local(tokio::runtime::LocalOptions::default())?;
     tokio.block_on(async move {
         let worker = Worker::start(shared);
-        let server = Rc::new(Server::new(worker));
+        let server = Rc::new(Server::new(worker, drain.clone()));
         let plain = TcpListener::from_std(sockets.plain)?;
         let secure = match sockets.tls {
             Some((socket, certificate)) => {
@@ -133,10 +134,11 @@ impl<F: Future + 'static> hyper::rt::Executor<F> for Local {
 pub(crate) struct Server {
     worker: Rc<Worker>,
     http: auto::Builder<Local>,
+    drain: CancellationToken,
 }
 
 impl Server {
-    pub(crate) fn new(worker: Rc<Worker>) -> Server {
+    pub(crate) fn new(worker: Rc<Worker>, drain: CancellationToken) -> Server {
         let mut http = auto::Builder::new(Local);
         // Time-outs are the connection's, as in `runtime::server`.
         http.http1()
@@ -145,7 +147,11 @@ impl Server {
         http.http2()
             .max_header_list_size(MAX_HEAD_BYTES as u32)
             .max_concurrent_streams(128);
-        Server { worker, http }
+        Server {
+            worker,
+            http,
+            drain,
+        }
     }
 
     async fn accept(
@@ -165,6 +171,7 @@ impl Server {
                         // Nobody is turned away but those who come while all places are taken.
                         continue;
                     };
+                    let stream = Paced::new(stream, &self.worker.config().http);
                     let (server, tls) = (self.clone(), tls.cloned());
                     let watcher = graceful.watcher();
                     tokio::task::spawn_local(async move {
@@ -172,9 +179,7 @@ impl Server {
                         match tls {
                             None => server.serve(stream, peer, false, watcher).await,
                             Some(tls) => {
-                                let patience = server.worker.config().http.head_timeout;
-                                if let Ok(Ok(stream)) = timeout(patience, tls.accept(stream)).await
-                                {
+                                if let Some(stream) = server.shake_hands(&tls, stream, peer).await {
                                     server.serve(stream, peer, true, watcher).await;
                                 }
                             }
@@ -186,6 +191,25 @@ impl Server {
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             }
+        }
+    }
+
+    /// In the time that a head may take; and until the end, at which nothing was asked yet.
+    async fn shake_hands<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        tls: &TlsAcceptor,
+        stream: S,
+        peer: SocketAddr,
+    ) -> Option<TlsStream<S>> {
+        let patience = self.worker.config().http.head_timeout;
+        let handshake = timeout(patience, tls.accept(stream));
+        match self.drain.run_until_cancelled(handshake).await? {
+            Ok(Ok(stream)) => Some(stream),
+            Ok(Err(error)) => {
+                tracing::debug!(%error, %peer, "no TLS");
+                None
+            }
+            Err(_) => None,
         }
     }
 

@@ -18,6 +18,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
 use turmoil::net::{TcpListener, TcpStream};
 use turmoil::{Builder, Sim};
 
@@ -115,7 +116,7 @@ async fn serve_balancer() -> turmoil::Result {
         workers: 1,
         config: ArcSwap::from_pointee(config),
     }));
-    let server = Rc::new(Server::new(worker));
+    let server = Rc::new(Server::new(worker, CancellationToken::new()));
     let graceful = GracefulShutdown::new();
     let listener = TcpListener::bind((IpAddr::from(Ipv4Addr::UNSPECIFIED), 8080)).await?;
     loop {

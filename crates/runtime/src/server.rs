@@ -6,6 +6,7 @@
 mod config;
 mod connection;
 mod framing;
+mod paced;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -28,7 +29,8 @@ use tokio_util::sync::CancellationToken;
 use tower::Service;
 
 pub use config::{HttpConfig, Listen};
-pub use connection::{Connection, bound_unsent};
+pub use connection::Connection;
+pub use paced::{Paced, bound_unsent};
 
 use crate::failure::Failure;
 
@@ -112,7 +114,8 @@ impl Server {
         async move {
             // Answers are written whole: waiting for more would only delay them.
             let _ = stream.set_nodelay(true);
-            let io = TokioIo::new(Connection::new(stream, &self.config));
+            let paced = Paced::new(stream, &self.config);
+            let io = TokioIo::new(Connection::new(paced, &self.config));
             let service = hyper::service::service_fn(|request| {
                 let server = self.clone();
                 async move { server.answer(request, peer).await }

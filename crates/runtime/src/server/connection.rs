@@ -1,13 +1,11 @@
-//! A stream from a client that is read strictly and waits for nobody for ever.
+//! A stream from a client that is read strictly, and does not wait for it for ever.
 
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
-use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpListener;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::HttpConfig;
@@ -21,12 +19,9 @@ pub struct Connection<S> {
     framing: Framing,
     refused: bool,
     head_timeout: Duration,
-    send_timeout: Duration,
     idle_timeout: Duration,
     /// Since when a head is awaited that must not be late.
     head_since: Option<Instant>,
-    /// Since when the client is to take something before we can send more.
-    full_since: Option<Instant>,
     /// When something last went to and fro, heads that drip in excepted.
     last_active: Instant,
     /// Rings no later than the deadline, then is set anew: moving it with each request would cost more.
@@ -43,10 +38,8 @@ impl<S> Connection<S> {
             framing: Framing::default(),
             refused: false,
             head_timeout: config.head_timeout,
-            send_timeout: config.send_timeout,
             idle_timeout: config.idle_timeout,
             head_since: Some(now),
-            full_since: None,
             last_active: now,
             timer: Box::pin(sleep_until(now + config.head_timeout)),
             armed: None,
@@ -72,9 +65,7 @@ impl<S> Connection<S> {
     /// Ready when the other side has had its time.
     fn poll_timeout(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
         let head = self.head_since.map(|since| since + self.head_timeout);
-        let sent = self.full_since.map(|since| since + self.send_timeout);
-        let deadline = head.into_iter().chain(sent).min();
-        let deadline = deadline.unwrap_or(self.last_active + self.idle_timeout);
+        let deadline = head.unwrap_or(self.last_active + self.idle_timeout);
         // A connection is polled several times for each request, and asking a timer takes a lock: one
         // that will ring in time, and knows for whom, is left alone.
         let is_early = self.timer.deadline() <= deadline && !self.timer.is_elapsed();
@@ -97,33 +88,11 @@ impl<S> Connection<S> {
         Poll::Ready(io::ErrorKind::TimedOut.into())
     }
 
-    /// Whoever takes too little of what we send is cut. Bytes need no counting: a full connection can
-    /// be written to again only once [`MIN_TAKEN`] of them have left.
-    fn note_sent(
-        &mut self,
-        written: Poll<io::Result<usize>>,
-        cx: &mut Context<'_>,
-    ) -> Poll<io::Result<usize>> {
-        let now = Instant::now();
+    fn note_sent(&mut self, written: &Poll<io::Result<usize>>) {
         if written.is_ready() {
-            self.full_since = None;
-            self.last_active = now;
-            return written;
+            self.last_active = Instant::now();
         }
-        self.full_since.get_or_insert(now);
-        self.poll_timeout(cx).map(Err)
     }
-}
-
-/// A client that takes less than this within the send time-out is cut.
-const MIN_TAKEN: u32 = 16 << 10;
-
-/// Makes the kernel hold little that is not sent yet, on all connections that are accepted here.
-/// Otherwise it takes megabytes, and asks for more only when a third of them has left: that would
-/// look like a stall where a client is merely slow, and cost the memory besides.
-pub fn bound_unsent(listener: &TcpListener) -> io::Result<()> {
-    // Linux wakes writers when less than half of this is left.
-    SockRef::from(listener).set_tcp_notsent_lowat(2 * MIN_TAKEN)
 }
 
 /// No part of any message, yet the end of a head, so that hyper looks at it at once.
@@ -162,7 +131,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Connection<S> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        self.note_sent(written, cx)
+        self.note_sent(&written);
+        written
     }
 
     fn poll_write_vectored(
@@ -171,7 +141,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Connection<S> {
         bytes: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bytes);
-        self.note_sent(written, cx)
+        self.note_sent(&written);
+        written
     }
 
     fn is_write_vectored(&self) -> bool {
