@@ -1,6 +1,6 @@
 //! A program of ours as it ships: its binary, a configuration file, two ports, signals.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -29,16 +29,30 @@ pub struct Process {
 const CONFIG: &str = "config.toml";
 /// Apart from the test's own words, so that those may have a `[http]`, too.
 const PORTS: &str = "ports.toml";
+const LOG: &str = "log";
 
 impl Process {
     /// Starts this binary with a configuration file, to which its ports are added.
     pub fn start(binary: &str, config: &str) -> Process {
+        Process::start_with(binary, config, |_, _| {})
+    }
+
+    /// The same, with everything logged that there is to say, for [`Process::log`].
+    pub fn start_verbose(binary: &str, config: &str) -> Process {
+        Process::start_with(binary, config, |command, folder| {
+            let log = File::create(folder.join(LOG)).expect("a file");
+            command.env("APP__LOG__FILTER", "trace").stderr(log);
+        })
+    }
+
+    fn start_with(binary: &str, config: &str, change: impl FnOnce(&mut Command, &Path)) -> Process {
         let [listen, admin] = [(); 2].map(|()| free_address());
         let folder = tempfile::tempdir().expect("a folder");
         let ports = format!("[http]\nlisten = \"{listen}\"\nadmin = \"{admin}\"\n");
         write(folder.path(), PORTS, &ports);
         write(folder.path(), CONFIG, config);
         let mut command = command(binary, &files(folder.path()));
+        change(&mut command, folder.path());
         let child = command.spawn().expect("it starts");
         Process {
             child,
@@ -56,6 +70,12 @@ impl Process {
 
     pub fn admin(&self) -> SocketAddr {
         self.admin
+    }
+
+    /// What it has logged so far.
+    pub fn log(&self) -> String {
+        let bytes = fs::read(self.folder.path().join(LOG)).expect("it was started to be verbose");
+        String::from_utf8_lossy(&bytes).into_owned()
     }
 
     /// Changes its configuration, of which it has yet to be told.

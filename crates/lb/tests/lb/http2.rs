@@ -49,25 +49,29 @@ const PLAIN: [(&str, &str); 4] = [
 
 /// How a stream ended: the first byte of its answer's head, or by a reset, a farewell, a close.
 #[derive(Debug, PartialEq)]
-enum End {
+pub(crate) enum End {
     Answered(u8),
     Refused,
 }
 
 /// `:status: 200` in the static table (RFC 7541, appendix A), as an indexed field.
-const OK: u8 = 0x80 | 8;
+pub(crate) const OK: u8 = 0x80 | 8;
 const BAD_REQUEST: u8 = 0x80 | 12;
 
 fn open(lb: &Process) -> TcpStream {
     let mut stream = connect(lb);
-    stream
-        .write_all(&[PREFACE, &frame(SETTINGS, 0, 0, &[])].concat())
-        .expect("it is read");
+    begin(&mut stream);
     stream
 }
 
+fn begin(stream: &mut impl Write) {
+    stream
+        .write_all(&[PREFACE, &frame(SETTINGS, 0, 0, &[])].concat())
+        .expect("it is read");
+}
+
 /// Reads until stream 1 has ended in one way or the other.
-fn end_of_stream(stream: &mut TcpStream) -> End {
+fn end_of_stream(stream: &mut impl Read) -> End {
     loop {
         let mut header = [0; 9];
         if stream.read_exact(&mut header).is_err() {
@@ -91,10 +95,15 @@ fn end_of_stream(stream: &mut TcpStream) -> End {
 }
 
 fn ask(lb: &Process, fields: &[(&str, &str)]) -> End {
-    let mut stream = open(lb);
+    ask_on(&mut connect(lb), fields)
+}
+
+/// The end of a first request with these fields on this connection.
+pub(crate) fn ask_on(stream: &mut (impl Read + Write), fields: &[(&str, &str)]) -> End {
+    begin(stream);
     let request = frame(HEADERS, END_HEADERS | END_STREAM, 1, &block(fields));
     stream.write_all(&request).expect("it is read");
-    end_of_stream(&mut stream)
+    end_of_stream(stream)
 }
 
 #[test]

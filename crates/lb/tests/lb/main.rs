@@ -1,9 +1,12 @@
 //! The balancer as it ships, between raw sockets: what it lets through, and what it never does.
 
 mod answers;
+mod authority;
+mod certificates;
 mod http2;
 mod input;
 mod operation;
 mod passing;
 mod retries;
 mod support;
+mod tls;

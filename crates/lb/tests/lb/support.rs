@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -26,6 +27,7 @@ pub(crate) enum Act {
 pub(crate) struct Backend {
     pub(crate) address: SocketAddr,
     seen: Arc<Mutex<Vec<String>>>,
+    closed: Arc<AtomicUsize>,
 }
 
 impl Backend {
@@ -34,6 +36,7 @@ impl Backend {
         let backend = Backend {
             address: listener.local_addr().expect("an address"),
             seen: Arc::default(),
+            closed: Arc::default(),
         };
         let (act, ours) = (Arc::new(act), backend.clone());
         thread::spawn(move || {
@@ -62,7 +65,13 @@ impl Backend {
                 Act::Send(answer) => (answer, false),
                 Act::SendAndClose(answer) => (answer, true),
             };
-            if stream.write_all(&answer).is_err() || is_last {
+            let sent = stream.write_all(&answer);
+            if is_last {
+                drop(stream);
+                self.closed.fetch_add(1, Relaxed);
+                return;
+            }
+            if sent.is_err() {
                 return;
             }
         }
@@ -76,6 +85,11 @@ impl Backend {
     pub(crate) fn seen(&self) -> Vec<String> {
         self.seen.lock().expect("no panic").clone()
     }
+
+    /// How many connections it has closed after an answer.
+    pub(crate) fn closed(&self) -> usize {
+        self.closed.load(Relaxed)
+    }
 }
 
 pub(crate) fn ok(body: &str) -> Vec<u8> {
@@ -87,7 +101,7 @@ pub(crate) fn ok(body: &str) -> Vec<u8> {
 }
 
 /// A head and the body that it announces, taken from what a peer sends; `None` at its end.
-fn read_message(stream: &mut TcpStream, bytes: &mut Vec<u8>) -> Option<String> {
+fn read_message(stream: &mut impl Read, bytes: &mut Vec<u8>) -> Option<String> {
     loop {
         if let Some(length) = message_length(bytes) {
             let message: Vec<u8> = bytes.drain(..length).collect();
@@ -125,7 +139,11 @@ fn message_length(bytes: &[u8]) -> Option<usize> {
 
 /// A balancer before these, ready. `more` is added to its configuration.
 pub(crate) fn balancer(backends: &[&Backend], more: &str) -> Process {
-    let mut process = Process::start(BINARY, &configuration(backends, more));
+    started(Process::start(BINARY, &configuration(backends, more)))
+}
+
+/// Waits until it is ready and knows that all backends are.
+pub(crate) fn started(mut process: Process) -> Process {
     process.wait_until_ready();
     let started = Instant::now();
     while process
@@ -154,7 +172,11 @@ pub(crate) fn configuration(backends: &[&Backend], more: &str) -> String {
 }
 
 pub(crate) fn connect(balancer: &Process) -> TcpStream {
-    let stream = TcpStream::connect(balancer.listen()).expect("a balancer that listens");
+    connect_to(balancer.listen())
+}
+
+pub(crate) fn connect_to(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).expect("a balancer that listens");
     stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
     stream
 }
@@ -167,7 +189,7 @@ pub(crate) fn exchange(balancer: &Process, bytes: impl AsRef<[u8]>) -> String {
     read_to_end(&mut stream)
 }
 
-pub(crate) fn read_to_end(stream: &mut TcpStream) -> String {
+pub(crate) fn read_to_end(stream: &mut impl Read) -> String {
     let mut answer = Vec::new();
     let mut buffer = [0; 4096];
     loop {
@@ -186,7 +208,7 @@ pub(crate) fn read_to_end(stream: &mut TcpStream) -> String {
 }
 
 /// One answer on a connection that stays.
-pub(crate) fn read_answer(stream: &mut TcpStream) -> String {
+pub(crate) fn read_answer(stream: &mut impl Read) -> String {
     let mut bytes = Vec::new();
     read_message(stream, &mut bytes).expect("an answer")
 }
