@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::sync::Mutex;
 use std::sync::mpsc;
+use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use testkit::Process;
@@ -171,6 +172,27 @@ fn an_ejection_is_told_with_its_moment_and_good_answers_with_their_time() {
 fn now() -> f64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.expect("a clock that was set").as_secs_f64()
+}
+
+#[test]
+fn requests_beyond_the_limit_are_refused_at_once() {
+    let (backend, go) = waiting();
+    // One for each worker.
+    let lb = balancer(&[&backend], "[http]\nmax_in_flight = 1\n");
+    let workers = thread::available_parallelism().expect("a number").get();
+    let (told, answers) = mpsc::channel();
+    for _ in 0..workers + 10 {
+        let (mut stream, told) = (connect(&lb), told.clone());
+        stream.write_all(KEPT).expect("it is read");
+        thread::spawn(move || told.send(status(&read_answer(&mut stream))));
+    }
+    for _ in 0..10 {
+        let answer = answers.recv_timeout(Duration::from_secs(5));
+        assert_eq!(answer, Ok(503), "while the others wait");
+    }
+    drop(go);
+    let rest: Vec<_> = (0..workers).map(|_| answers.recv().expect("one")).collect();
+    assert!(rest.contains(&200), "{rest:?}");
 }
 
 #[test]

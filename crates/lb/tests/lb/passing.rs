@@ -4,7 +4,8 @@ use crate::support::{Backend, balancer, exchange, get, status};
 
 const CLAIMS: &str = "GET / HTTP/1.1\r\nhost: shop\r\nconnection: close, x-odd\r\nx-odd: 1\r\n\
     x-forwarded-for: 6.6.6.6\r\nx-forwarded-proto: https\r\nx-forwarded-host: evil\r\nforwarded: for=6.6.6.6\r\n\
-    x-real-ip: 6.6.6.6\r\nx-user-id: 1\r\nx-user-role: staff\r\nx-request-id: theirs\r\nx-deadline-ms: 7\r\n\
+    x-real-ip: 6.6.6.6\r\nx-client-ip: 6.6.6.6\r\ntrue-client-ip: 6.6.6.6\r\ntracestate: a=theirs\r\n\
+    baggage: b=theirs\r\nx-user-id: 1\r\nx-user-role: staff\r\nx-request-id: theirs\r\nx-deadline-ms: 7\r\n\
     traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\r\ncookie: a=b\r\n\r\n";
 
 fn lines(request: &str) -> Vec<&str> {

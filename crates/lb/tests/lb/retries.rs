@@ -38,18 +38,34 @@ fn a_bad_answer_to_a_get_is_not_the_clients_to_see() {
 
 #[test]
 fn what_changes_something_is_sent_once_unless_it_has_a_key() {
-    let (one, two) = (dying(), dying());
-    let lb = balancer(&[&one, &two], "");
+    let backends = [(); 3].map(|()| dying());
+    let lb = balancer(&backends.each_ref(), "");
+    let seen = || backends.each_ref().map(Backend::seen).concat();
     assert_eq!(status(&exchange(&lb, post(""))), 502);
-    assert_eq!(one.seen().len() + two.seen().len(), 1);
+    assert_eq!(seen().len(), 1);
     assert_eq!(status(&exchange(&lb, post("idempotency-key: k\r\n"))), 502);
-    let seen = [one.seen(), two.seen()].concat();
-    assert_eq!(seen.len(), 3, "once more, and elsewhere: {seen:?}");
+    let seen = seen();
+    assert_eq!(seen.len(), 3, "once more, and never twice: {seen:?}");
     assert!(
         seen.iter()
             .all(|request| request.ends_with("\r\n\r\nhello")),
         "{seen:?}"
     );
+}
+
+#[test]
+fn retries_end_with_their_budget() {
+    let fault = "HTTP/1.1 500 Oh\r\ncontent-length: 0\r\n\r\n";
+    let [one, two] = [(); 2].map(|()| Backend::start(move |_| Act::Send(fault.into())));
+    // Nothing is earned, and nobody is left out.
+    let more = "[retries]\nratio = 0.0\nper_second = 0\n\
+        [outliers]\nconsecutive = 1000\nmin_failures = 1000\n";
+    let lb = balancer(&[&one, &two], more);
+    for _ in 0..100 {
+        assert_eq!(status(&get(&lb, "/")), 500);
+    }
+    let seen = one.seen().len() + two.seen().len();
+    assert_eq!(seen, 100 + 50, "what a balancer begins with");
 }
 
 #[test]
@@ -72,7 +88,7 @@ fn connections_that_were_closed_while_idle_cost_nobody_an_answer() {
     let lb = balancer(&[&backend], "");
     for n in 1..=50 {
         assert_eq!(status(&exchange(&lb, post(""))), 200);
-        // What is sent while it closes may be lost, and must not be sent again.
+        // What is sent while the news of it travels may be lost, and must not be sent again.
         wait_for("the close", || backend.closed() == n);
     }
     assert_eq!(backend.seen().len(), 50);

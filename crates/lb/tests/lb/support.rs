@@ -1,7 +1,7 @@
 //! A balancer and what stands behind it, byte by byte.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -67,7 +67,8 @@ impl Backend {
             };
             let sent = stream.write_all(&answer);
             if is_last {
-                drop(stream);
+                let _ = stream.shutdown(Shutdown::Write);
+                let _ = stream.read_to_end(&mut Vec::new());
                 self.closed.fetch_add(1, Relaxed);
                 return;
             }
@@ -86,7 +87,7 @@ impl Backend {
         self.seen.lock().expect("no panic").clone()
     }
 
-    /// How many connections it has closed after an answer.
+    /// How many connections it has closed after an answer, and the balancer, too.
     pub(crate) fn closed(&self) -> usize {
         self.closed.load(Relaxed)
     }
@@ -101,7 +102,7 @@ pub(crate) fn ok(body: &str) -> Vec<u8> {
 }
 
 /// A head and the body that it announces, taken from what a peer sends; `None` at its end.
-fn read_message(stream: &mut impl Read, bytes: &mut Vec<u8>) -> Option<String> {
+pub(crate) fn read_message(stream: &mut impl Read, bytes: &mut Vec<u8>) -> Option<String> {
     loop {
         if let Some(length) = message_length(bytes) {
             let message: Vec<u8> = bytes.drain(..length).collect();
