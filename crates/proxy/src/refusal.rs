@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use contract::Problem;
 use http::header::{ACCEPT, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use runtime::server::check_host;
 
 use crate::body::{AnswerBody, MAX_BODY_BYTES};
@@ -13,7 +13,6 @@ use crate::body::{AnswerBody, MAX_BODY_BYTES};
 pub(crate) enum Refusal {
     /// What was expected of it.
     BadHost(&'static str),
-    BadFraming(&'static str),
     /// The request is not for proxies: we speak for the shop alone, and open no tunnels.
     Tunnel,
     Upgrade,
@@ -44,12 +43,6 @@ pub(crate) fn check<B: http_body::Body>(request: &Request<B>) -> Result<(), Refu
     {
         return Err(Refusal::Upgrade);
     }
-    // The end of the connection could not be told from the end of the body.
-    if request.version() < Version::HTTP_11 && request.headers().contains_key("transfer-encoding") {
-        return Err(Refusal::BadFraming(
-            "expected no Transfer-Encoding in HTTP/1.0",
-        ));
-    }
     if request.body().size_hint().lower() > MAX_BODY_BYTES {
         return Err(Refusal::TooLarge);
     }
@@ -61,9 +54,6 @@ impl Refusal {
         match self {
             Refusal::BadHost(expected) => {
                 Problem::new(400, "bad-host", "Bad Host").detail(*expected)
-            }
-            Refusal::BadFraming(expected) => {
-                Problem::new(400, "bad-framing", "Bad framing").detail(*expected)
             }
             Refusal::Tunnel => Problem::new(405, "no-tunnel", "No tunnels here"),
             Refusal::Upgrade => Problem::new(501, "no-upgrade", "No WebSockets here"),
@@ -119,7 +109,6 @@ impl Refusal {
         matches!(
             self,
             Refusal::BadHost(_)
-                | Refusal::BadFraming(_)
                 | Refusal::Tunnel
                 | Refusal::Upgrade
                 | Refusal::TooLarge

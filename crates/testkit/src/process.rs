@@ -89,7 +89,7 @@ impl Process {
         let mut command = command(binary, &files(self.folder.path()));
         command.arg(argument);
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        command.output().expect("it runs")
+        output(command)
     }
 
     /// Runs this binary with a configuration that it must refuse.
@@ -98,7 +98,7 @@ impl Process {
         let file = write(folder.path(), CONFIG, config);
         let mut command = command(binary, &file.to_string_lossy());
         command.stderr(Stdio::piped());
-        command.output().expect("it runs")
+        output(command)
     }
 
     /// Until `/readyz` says so.
@@ -174,6 +174,20 @@ fn command(binary: &str, files: &str) -> Command {
         .stdin(Stdio::null())
         .stdout(Stdio::null());
     command
+}
+
+/// Of a process that ends soon and says little.
+fn output(mut command: Command) -> Output {
+    let mut child = command.spawn().expect("it starts");
+    let started = Instant::now();
+    while child.try_wait().expect("a process").is_none() {
+        if started.elapsed() > PATIENCE {
+            let _ = child.kill();
+            panic!("it does not end: {:?}", child.wait_with_output());
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child.wait_with_output().expect("it ended")
 }
 
 /// The test's words before ours: the last one wins.

@@ -22,7 +22,10 @@ fn a_reload_shows_newcomers_the_new_certificate_and_drops_nobody() {
     for _ in 0..8 {
         assert_eq!(tls.shown(), new);
     }
-    assert_eq!(ask_again(&mut open), 200);
+    // Twice: the first answer might be the last one.
+    for _ in 0..2 {
+        assert_eq!(ask_again(&mut open), 200);
+    }
 }
 
 /// Certificates and keys that will not do: how they come about, which file is to blame, and what is

@@ -2,7 +2,7 @@
 
 use crate::support::{Backend, balancer, exchange, get, status};
 
-const CLAIMS: &str = "GET / HTTP/1.1\r\nhost: shop\r\nconnection: close, x-odd\r\nx-odd: 1\r\n\
+const CLAIMS: &str = "GET / HTTP/1.1\r\nhost: shop\r\nconnection: close, x-odd, host\r\nx-odd: 1\r\n\
     x-forwarded-for: 6.6.6.6\r\nx-forwarded-proto: https\r\nx-forwarded-host: evil\r\nforwarded: for=6.6.6.6\r\n\
     x-real-ip: 6.6.6.6\r\nx-client-ip: 6.6.6.6\r\ntrue-client-ip: 6.6.6.6\r\ntracestate: a=theirs\r\n\
     baggage: b=theirs\r\nx-user-id: 1\r\nx-user-role: staff\r\nx-request-id: theirs\r\nx-deadline-ms: 7\r\n\
