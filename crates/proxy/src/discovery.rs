@@ -50,19 +50,21 @@ async fn addresses(address: &Address) -> Result<Vec<SocketAddr>, String> {
     Ok(found.collect::<BTreeSet<_>>().into_iter().collect())
 }
 
-/// Asks what boxes are called that are not named yet.
+/// Asks what boxes are called that are new, or that may have been replaced while they were down: the
+/// next one to come may well get the same address.
 async fn name_upstreams(cluster: &Cluster) {
     for upstream in cluster.upstreams() {
         let IpAddr::V4(ip) = upstream.address.ip() else {
             continue;
         };
-        if upstream.name().name != upstream.address.to_string() {
+        if !upstream.begin_naming() {
             continue;
         }
         // It may wait for DNS.
         let name = tokio::task::spawn_blocking(move || boxstat::name_of(ip)).await;
-        if let Ok(Some(name)) = name {
-            upstream.set_name(name);
+        match name {
+            Ok(Some(name)) => upstream.set_name(name),
+            _ => upstream.forget_name(),
         }
     }
 }

@@ -19,6 +19,8 @@ pub(crate) struct Upstream {
     pub address: SocketAddr,
     hop: &'static str,
     name: ArcSwap<Name>,
+    /// The name is that of the box that is there now, or has been asked for.
+    is_named: AtomicBool,
     /// No answer is to be expected: whoever waits for one should stop.
     is_down: AtomicBool,
     /// The share it gets, in 1/256: less than all while it starts slowly.
@@ -82,6 +84,7 @@ impl Upstream {
             address,
             hop,
             name: ArcSwap::from_pointee(Name::new(hop, address.to_string())),
+            is_named: AtomicBool::new(false),
             is_down: AtomicBool::new(false),
             weight: AtomicU32::new(FULL_WEIGHT),
             in_flight: AtomicU32::new(0),
@@ -96,8 +99,19 @@ impl Upstream {
         self.name.load_full()
     }
 
+    /// Whether its name is to be asked for. Whatever happens until the answer is there counts as after
+    /// it, so that no name outlives its box.
+    pub(crate) fn begin_naming(&self) -> bool {
+        !self.is_named.swap(true, Relaxed)
+    }
+
     pub(crate) fn set_name(&self, name: String) {
         self.name.store(Arc::new(Name::new(self.hop, name)));
+    }
+
+    /// It is called as before until somebody knows better.
+    pub(crate) fn forget_name(&self) {
+        self.is_named.store(false, Relaxed);
     }
 
     pub(crate) fn is_down(&self) -> bool {
@@ -106,6 +120,10 @@ impl Upstream {
 
     pub(crate) fn set_down(&self, is_down: bool) {
         self.is_down.store(is_down, Relaxed);
+        if is_down {
+            // Another one may come up there.
+            self.forget_name();
+        }
     }
 
     pub(crate) fn set_weight(&self, share: f64) {
@@ -210,5 +228,26 @@ impl Flight {
 impl Drop for Flight {
     fn drop(&mut self) {
         self.0.in_flight.fetch_sub(1, Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_box_that_was_down_is_asked_for_its_name_again() {
+        let upstream = Upstream::new(([10, 0, 0, 1], 80).into(), "lb");
+        assert!(upstream.begin_naming() && !upstream.begin_naming());
+        upstream.set_name("web-2".to_owned());
+        upstream.set_down(false);
+        assert!(!upstream.begin_naming());
+        upstream.set_down(true);
+        assert_eq!(upstream.name().name, "web-2");
+        assert!(upstream.begin_naming());
+        // It falls while it is asked.
+        upstream.set_down(true);
+        upstream.set_name("web-2".to_owned());
+        assert!(upstream.begin_naming());
     }
 }
