@@ -14,7 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// No answer of an admin port is longer.
 const MOST: u64 = 1 << 20;
 
-/// The answer's body, if it is a good one; else an error with that body in it.
+/// The answer's body; as an error if it is not a good one.
 ///
 /// By hand: a client for one request in a process that then ends would cost more than the answer.
 pub async fn ask(
@@ -45,7 +45,8 @@ pub async fn ask(
         true => Ok(body.to_owned()),
         false => {
             let status = head.lines().next().unwrap_or_default();
-            Err(format!("{status}: {}", body.trim_end()).into())
+            let told = body.trim_end();
+            Err(if told.is_empty() { status } else { told }.into())
         }
     }
 }
