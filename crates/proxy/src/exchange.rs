@@ -45,10 +45,11 @@ impl Failed {
     }
 }
 
+/// The request is boxed since it is large: it would be copied at each step from here to hyper.
 pub(crate) async fn exchange(
     worker: &Worker,
     upstream: &Arc<Upstream>,
-    mut request: Request<RequestBody>,
+    mut request: Box<Request<RequestBody>>,
     until: Instant,
 ) -> Result<(Response<Incoming>, Lease), Failed> {
     loop {
@@ -58,12 +59,12 @@ pub(crate) async fn exchange(
             Some(lease) => lease,
             None => match connect(worker, upstream, until).await {
                 Some(lease) => lease,
-                None => return Err(Failed::Unseen(Box::new(request))),
+                None => return Err(Failed::Unseen(request)),
             },
         };
         let answer = worker
             .patrol()
-            .watch(upstream, until, lease.send(request))
+            .watch(upstream, until, lease.send(*request))
             .await;
         let mut error = match answer {
             // No client was let ask for another protocol (`Upgrade` is refused): what would follow
@@ -79,7 +80,7 @@ pub(crate) async fn exchange(
         tracing::debug!(error = %error.error(), address = %upstream.address, "no answer");
         request = match error.take_message() {
             // It was closed while it lay idle: another one, then.
-            Some(unseen) if !is_new => unseen,
+            Some(unseen) if !is_new => Box::new(unseen),
             Some(unseen) => return Err(Failed::Unseen(Box::new(unseen))),
             None => return Err(Failed::BrokeOff),
         };

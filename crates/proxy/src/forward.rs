@@ -96,9 +96,11 @@ impl Journey {
         let body = worker
             .gather(incoming, config.http.body_timeout, &progress)
             .await?;
-        let _slot = worker.slot().ok_or(Refusal::Overloaded)?;
+        let _slot = worker
+            .slot(config.http.max_in_flight)
+            .ok_or(Refusal::Overloaded)?;
         let again = Again::of(&parts, &body);
-        let mut request = Request::from_parts(parts, body);
+        let mut request = Box::new(Request::from_parts(parts, body));
         worker.cluster().budget.deposit(&config.retries);
         loop {
             let upstream = self.choose(worker, &config, client, request.headers())?;
@@ -112,7 +114,7 @@ impl Journey {
             }
             request = match attempt {
                 // Nobody has seen it: no repetition.
-                Err(Failed::Unseen(same)) if self.tried.len() + 1 < MOST_CONNECTS => *same,
+                Err(Failed::Unseen(same)) if self.tried.len() + 1 < MOST_CONNECTS => same,
                 Err(Failed::Unseen(_)) => return Err(Refusal::NobodyReady),
                 attempt => match again
                     .as_ref()
@@ -120,7 +122,7 @@ impl Journey {
                 {
                     Some(again) => {
                         self.is_retried = true;
-                        again.request()
+                        Box::new(again.request())
                     }
                     None => return attempt.map_err(|failed| failed.why(progress.reached())),
                 },
@@ -191,7 +193,7 @@ impl Journey {
 async fn attempt(
     worker: &Worker,
     upstream: &Arc<Upstream>,
-    request: Request<RequestBody>,
+    request: Box<Request<RequestBody>>,
     until: Instant,
     progress: &Progress,
 ) -> Result<Response<AnswerBody>, Failed> {

@@ -56,30 +56,68 @@ pub(crate) fn clean_request(headers: &mut HeaderMap, client: &Client) -> HeaderV
     });
     // Growing once is enough.
     headers.reserve(6);
-    let fresh = fresh_id();
-    let (id, traceparent) = match client.is_trusted {
-        true => carried_on(headers, fresh),
-        false => begun(fresh),
+    let said = match client.is_trusted {
+        true => Said::carried_on(headers, client),
+        false => Said::begun(headers, client),
     };
-    match headers.get(&FORWARDED_FOR) {
-        None => headers.insert(FORWARDED_FOR, client.forwarded_for.clone()),
-        Some(_) => headers.insert(FORWARDED_FOR, chain(headers, client)),
-    };
-    if !headers.contains_key(&FORWARDED_PROTO) {
-        headers.insert(FORWARDED_PROTO, client.scheme.clone());
-    }
-    if !headers.contains_key(&FORWARDED_HOST)
-        && let Some(host) = headers.get(HOST).cloned()
-    {
+    if let Some(host) = said.forwarded_host {
         headers.insert(FORWARDED_HOST, host);
     }
-    headers.insert(REQUEST_ID, id.clone());
-    headers.insert(TRACEPARENT, traceparent);
-    let asked = headers
-        .get(&DEADLINE)
-        .map(|asked| earlier(asked, &client.patience));
-    headers.insert(DEADLINE, asked.unwrap_or_else(|| client.patience.clone()));
-    id
+    headers.insert(FORWARDED_FOR, said.forwarded_for);
+    headers.insert(FORWARDED_PROTO, said.forwarded_proto);
+    headers.insert(REQUEST_ID, said.id.clone());
+    headers.insert(TRACEPARENT, said.traceparent);
+    headers.insert(DEADLINE, said.deadline);
+    said.id
+}
+
+/// What we say of a request.
+struct Said {
+    id: HeaderValue,
+    traceparent: HeaderValue,
+    forwarded_for: HeaderValue,
+    forwarded_proto: HeaderValue,
+    forwarded_host: Option<HeaderValue>,
+    deadline: HeaderValue,
+}
+
+impl Said {
+    /// Of one that begins here.
+    fn begun(headers: &HeaderMap, client: &Client) -> Said {
+        let (id, traceparent) = begun(fresh_id());
+        Said {
+            id,
+            traceparent,
+            forwarded_for: client.forwarded_for.clone(),
+            forwarded_proto: client.scheme.clone(),
+            forwarded_host: headers.get(HOST).cloned(),
+            deadline: client.patience.clone(),
+        }
+    }
+
+    /// Of one that a proxy in front of us has sent, which is believed.
+    fn carried_on(headers: &HeaderMap, client: &Client) -> Said {
+        let own = Said::begun(headers, client);
+        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        let id = match text(REQUEST_ID_HEADER) {
+            Some(id) if is_plausible_id(id) => value(Bytes::copy_from_slice(id.as_bytes())),
+            _ => own.id,
+        };
+        let parent = text(TRACEPARENT_HEADER).and_then(|p| TraceContext::carry_on(p, fresh_id()));
+        Said {
+            id,
+            traceparent: parent.map_or(own.traceparent, |place| value(place.to_string().into())),
+            forwarded_for: chain(headers, client),
+            forwarded_proto: headers
+                .get(&FORWARDED_PROTO)
+                .cloned()
+                .unwrap_or(own.forwarded_proto),
+            forwarded_host: headers.get(&FORWARDED_HOST).cloned().or(own.forwarded_host),
+            deadline: headers
+                .get(&DEADLINE)
+                .map_or(own.deadline, |asked| earlier(asked, &client.patience)),
+        }
+    }
 }
 
 /// The one of two numbers of milliseconds that is over sooner.
@@ -131,18 +169,6 @@ fn begun(fresh: Uuid) -> (HeaderValue, HeaderValue) {
     (value(id), value(traceparent))
 }
 
-fn carried_on(headers: &HeaderMap, fresh: Uuid) -> (HeaderValue, HeaderValue) {
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let (own_id, own_trace) = begun(fresh);
-    let id = match text(REQUEST_ID_HEADER) {
-        Some(id) if is_plausible_id(id) => value(Bytes::copy_from_slice(id.as_bytes())),
-        _ => own_id,
-    };
-    let parent = text(TRACEPARENT_HEADER).and_then(|parent| TraceContext::carry_on(parent, fresh));
-    let trace = parent.map_or(own_trace, |place| value(place.to_string().into()));
-    (id, trace)
-}
-
 fn value(text: Bytes) -> HeaderValue {
     HeaderValue::from_maybe_shared(text).unwrap_or(HeaderValue::from_static("-"))
 }
@@ -185,7 +211,15 @@ fn remove(headers: &mut HeaderMap, is_doomed: impl Fn(&str) -> bool) {
             doomed.push(name.clone());
         }
     }
+    // `Connection` is doomed itself.
+    if doomed.is_empty() {
+        return;
+    }
     for value in headers.get_all(CONNECTION) {
+        // What most say, and names nothing that is not doomed anyway.
+        if value == "keep-alive" || value == "close" {
+            continue;
+        }
         let names = value.to_str().unwrap_or_default().split(',');
         // What frames or routes the message is not for the client to strike out.
         let names = names.filter_map(|name| name.trim().parse::<HeaderName>().ok());

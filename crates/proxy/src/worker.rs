@@ -107,17 +107,10 @@ impl Worker {
         &self.patrol
     }
 
-    /// A place to work in, if there is one.
-    pub(crate) fn slot(&self) -> Option<Slot> {
-        let most = self
-            .shared
-            .config
-            .load()
-            .http
-            .max_in_flight
-            .div_ceil(self.workers());
+    /// A place to work in, if there is one: of `most`, each worker has its part.
+    pub(crate) fn slot(&self, most: usize) -> Option<Slot> {
         let taken = self.in_flight.get();
-        (taken < most).then(|| {
+        (taken < most.div_ceil(self.workers())).then(|| {
             self.in_flight.set(taken + 1);
             Slot(self.in_flight.clone())
         })
