@@ -25,6 +25,7 @@ mod health;
 mod outlier;
 mod patrol;
 mod pool;
+mod protocol;
 mod refusal;
 mod retry;
 mod selection;

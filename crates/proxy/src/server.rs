@@ -9,13 +9,13 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use http::Request;
 use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
 use hyper_util::rt::TokioIo;
-use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use runtime::HttpConfig;
 use runtime::config::ConfigError;
 use runtime::server::{ACCEPT_PAUSE, Connection, MAX_HEAD_BYTES, Paced, bound_unsent};
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Socket, Type};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::time::timeout;
@@ -25,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::forward::forward;
 use crate::headers::Client;
+use crate::protocol::{Begun, Protocol};
 use crate::tls::Certificate;
 use crate::worker::{Shared, Worker};
 
@@ -75,11 +76,13 @@ fn socket(address: SocketAddr) -> io::Result<StdListener> {
     let socket = Socket::new(
         Domain::for_address(address),
         Type::STREAM,
-        Some(Protocol::TCP),
+        Some(socket2::Protocol::TCP),
     )?;
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(true)?;
     socket.set_nonblocking(true)?;
+    // Connections take this over: what we send is written whole, waiting for more would only delay it.
+    socket.set_tcp_nodelay(true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())
@@ -133,23 +136,24 @@ impl<F: Future + 'static> hyper::rt::Executor<F> for Local {
 
 pub(crate) struct Server {
     worker: Rc<Worker>,
-    http: auto::Builder<Local>,
+    http1: http1::Builder,
+    http2: http2::Builder<Local>,
     drain: CancellationToken,
 }
 
 impl Server {
     pub(crate) fn new(worker: Rc<Worker>, drain: CancellationToken) -> Server {
-        let mut http = auto::Builder::new(Local);
         // Time-outs are the connection's, as in `runtime::server`.
-        http.http1()
-            .max_buf_size(MAX_HEAD_BYTES)
-            .header_read_timeout(None);
-        http.http2()
+        let mut http1 = http1::Builder::new();
+        http1.max_buf_size(MAX_HEAD_BYTES).header_read_timeout(None);
+        let mut http2 = http2::Builder::new(Local);
+        http2
             .max_header_list_size(MAX_HEAD_BYTES as u32)
             .max_concurrent_streams(128);
         Server {
             worker,
-            http,
+            http1,
+            http2,
             drain,
         }
     }
@@ -166,7 +170,6 @@ impl Server {
         loop {
             match listener.accept().await {
                 Ok((stream, peer)) => {
-                    let _ = stream.set_nodelay(true);
                     let Some(counted) = Counted::new(&self.worker) else {
                         // Nobody is turned away but those who come while all places are taken.
                         continue;
@@ -222,15 +225,31 @@ impl Server {
     ) {
         let config = self.worker.config();
         let client = Rc::new(Client::new(peer.ip(), is_tls, &config.http));
-        let io = TokioIo::new(Connection::new(stream, &config.http));
+        let begun = Begun::read(Connection::new(stream, &config.http));
+        // At the end, nobody is waited for who has asked nothing yet.
+        let Some(Ok((protocol, begun))) = self.drain.run_until_cancelled(begun).await else {
+            return;
+        };
         let worker = self.worker.clone();
         let service = hyper::service::service_fn(move |request: Request<Incoming>| {
             let (worker, client) = (worker.clone(), client.clone());
             async move { Ok::<_, Infallible>(forward(&worker, &client, request).await) }
         });
-        let connection = self.http.serve_connection(io, service);
-        if let Err(error) = watcher.watch(connection.into_owned()).await {
-            tracing::debug!(error, %peer, "connection ended");
+        let io = TokioIo::new(begun);
+        let ended = match protocol {
+            Protocol::Http1 => {
+                watcher
+                    .watch(self.http1.serve_connection(io, service))
+                    .await
+            }
+            Protocol::Http2 => {
+                watcher
+                    .watch(self.http2.serve_connection(io, service))
+                    .await
+            }
+        };
+        if let Err(error) = ended {
+            tracing::debug!(%error, %peer, "connection ended");
         }
     }
 }
