@@ -18,8 +18,9 @@ use crate::upstream::Upstream;
 /// Idle connections to one upstream; more are closed.
 const MOST_IDLE: usize = 64;
 
-/// An answer larger than this in its head is none of ours: our services send a few hundred bytes.
-const MAX_HEAD_BYTES: usize = 64 << 10;
+/// What is read at once, where there is so much: a picture of 100 KB in one piece. An answer larger than
+/// this in its head is none of ours, which have a few hundred bytes.
+const MAX_READ_BYTES: usize = 128 << 10;
 
 pub(crate) type Sender = SendRequest<RequestBody>;
 
@@ -51,7 +52,7 @@ impl Pool {
     pub(crate) async fn open(&self, upstream: &Upstream) -> Result<Lease, runtime::BoxError> {
         let stream = stream::connect(upstream.address).await?;
         let mut client = http1::Builder::new();
-        client.max_buf_size(MAX_HEAD_BYTES);
+        client.max_buf_size(MAX_READ_BYTES);
         let (sender, connection) = client.handshake(TokioIo::new(stream)).await?;
         tokio::task::spawn_local(async move {
             if let Err(error) = connection.await {
