@@ -20,8 +20,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::admin::Reloader;
 
-/// A request costs a dozen allocations, an answer of 100 KB buffers that glibc would give back to the
-/// kernel and ask for again (docs/decisions/0017).
+/// A request costs a dozen allocations, and an answer of 100 KB buffers that glibc would give back to
+/// the kernel and ask for again (docs/decisions/0017).
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
