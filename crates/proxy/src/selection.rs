@@ -95,12 +95,15 @@ impl Choice<'_> {
         let first = fastrand::usize(..n);
         let second = (first + fastrand::usize(1..n)) % n;
         let (first, second) = (&usable[first], &usable[second]);
-        match () {
-            () if self.avoid.contains(&first.id) => Some(second),
-            () if self.avoid.contains(&second.id) => Some(first),
-            () if second.cost() < first.cost() => Some(second),
-            () => Some(first),
-        }
+        // One that starts slowly takes its turn as often as it is warm.
+        let sits_out =
+            |upstream: &Upstream| self.avoid.contains(&upstream.id) || !upstream.takes_turn();
+        Some(match (sits_out(first), sits_out(second)) {
+            (true, false) => second,
+            (false, true) => first,
+            _ if second.is_better_than(first) => second,
+            _ => first,
+        })
     }
 
     #[expect(clippy::unused_self, reason = "the turn is common to all")]
@@ -155,6 +158,7 @@ fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
 #[cfg(test)]
 mod tests {
     use std::collections::HashMap;
+    use std::time::Duration;
 
     use proptest::prelude::*;
 
@@ -227,6 +231,43 @@ mod tests {
             let picked = choice(Selection::TwoChoices, &headers, &[]).pick(&usable);
             assert_ne!(picked.unwrap().id, usable[0].id);
         }
+    }
+
+    /// How many of 3,000 requests each gets, one at a time.
+    fn shares(usable: &[Arc<Upstream>]) -> Vec<usize> {
+        let headers = HeaderMap::new();
+        let mut shares = vec![0; usable.len()];
+        for _ in 0..3000 {
+            let picked = choice(Selection::TwoChoices, &headers, &[]).pick(usable);
+            let id = picked.unwrap().id;
+            shares[usable.iter().position(|other| other.id == id).unwrap()] += 1;
+        }
+        shares
+    }
+
+    #[test]
+    fn two_choices_share_evenly_among_those_that_are_much_alike() {
+        let usable = upstreams(3);
+        for (upstream, ms) in usable.iter().zip([2, 4, 8]) {
+            upstream.note_latency(Duration::from_millis(ms));
+        }
+        let shares = shares(&usable);
+        assert!(shares.iter().all(|n| (800..1200).contains(n)), "{shares:?}");
+    }
+
+    #[test]
+    fn two_choices_leave_out_one_that_is_slow() {
+        let usable = upstreams(3);
+        usable[2].note_latency(Duration::from_millis(100));
+        assert_eq!(shares(&usable)[2], 0);
+    }
+
+    #[test]
+    fn one_that_starts_slowly_gets_its_part() {
+        let usable = upstreams(3);
+        usable[2].set_weight(0.25);
+        let shares = shares(&usable);
+        assert!((150..350).contains(&shares[2]), "{shares:?}");
     }
 
     #[test]

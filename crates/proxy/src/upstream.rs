@@ -141,9 +141,27 @@ impl Upstream {
 
     /// The time that a newcomer would have to wait, roughly: the less the better.
     pub(crate) fn cost(&self) -> u64 {
-        let latency = u64::from(self.latency_us.load(Relaxed)) + LATENCY_FLOOR_US;
-        let queue = u64::from(self.in_flight()) + 1;
-        latency * queue * u64::from(FULL_WEIGHT) / u64::from(self.weight.load(Relaxed))
+        self.latency_or_floor() * u64::from(self.in_flight() + 1)
+    }
+
+    /// Whether a newcomer waits less here than there. Latencies that differ by less than half are taken
+    /// for equal: at little load the one that is a millisecond faster would get nearly all there is.
+    pub(crate) fn is_better_than(&self, other: &Upstream) -> bool {
+        let (ours, theirs) = (self.latency_or_floor(), other.latency_or_floor());
+        match ours < 2 * theirs && theirs < 2 * ours {
+            true => self.in_flight() < other.in_flight(),
+            false => self.cost() < other.cost(),
+        }
+    }
+
+    fn latency_or_floor(&self) -> u64 {
+        u64::from(self.latency_us.load(Relaxed)) + LATENCY_FLOOR_US
+    }
+
+    /// By chance, as often as its weight says.
+    pub(crate) fn takes_turn(&self) -> bool {
+        let weight = self.weight.load(Relaxed);
+        weight == FULL_WEIGHT || fastrand::u32(..FULL_WEIGHT) < weight
     }
 
     /// Notes an attempt that ended; says how many have failed in a row up to now.
