@@ -1,4 +1,4 @@
-//! Bodies on their way through: nothing is gathered, everything is bounded.
+//! Requests' bodies on their way to upstreams. Answers' are in [`crate::passage`].
 
 use std::cell::Cell;
 use std::pin::Pin;
@@ -10,11 +10,11 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
-use crate::pool::Lease;
-use crate::upstream::Flight;
-
 /// Larger bodies of requests get a 413.
 pub(crate) const MAX_BODY_BYTES: u64 = 1 << 20;
+
+/// What one worker gathers at once, of all bodies. More are refused.
+const MOST_GATHERED: usize = 32 << 20;
 
 /// The beginning of a body is gathered before an upstream is asked, so that slow clients occupy
 /// nobody but us; most bodies are no longer than this, and can then be sent again.
@@ -58,8 +58,38 @@ pub(crate) enum Reached {
 pub(crate) enum BodyError {
     #[error("the body is longer than {MAX_BODY_BYTES} bytes")]
     TooLarge,
+    #[error("too many bodies are on their way at once")]
+    NoRoom,
     #[error(transparent)]
     Client(#[from] hyper::Error),
+}
+
+/// Bytes that one worker is gathering, of all bodies.
+#[derive(Debug, Default)]
+pub(crate) struct Gathered(Cell<usize>);
+
+/// What one body has of them, until it goes on or is given up.
+struct Share<'a> {
+    all: &'a Gathered,
+    bytes: usize,
+}
+
+impl Share<'_> {
+    fn take(&mut self, bytes: usize) -> Result<(), BodyError> {
+        let all = self.all.0.get() + bytes;
+        if all > MOST_GATHERED {
+            return Err(BodyError::NoRoom);
+        }
+        self.all.0.set(all);
+        self.bytes += bytes;
+        Ok(())
+    }
+}
+
+impl Drop for Share<'_> {
+    fn drop(&mut self) {
+        self.all.0.set(self.all.0.get() - self.bytes);
+    }
 }
 
 impl Progress {
@@ -73,16 +103,19 @@ impl RequestBody {
     pub(crate) async fn gather(
         mut incoming: Incoming,
         progress: &Progress,
+        all: &Gathered,
     ) -> Result<RequestBody, BodyError> {
         if incoming.is_end_stream() {
             return Ok(RequestBody::Empty);
         }
         let mut gathered = BytesMut::new();
+        let mut share = Share { all, bytes: 0 };
         while gathered.len() < GATHERED {
             let Some(frame) = incoming.frame().await else {
                 return Ok(RequestBody::Whole(gathered.freeze()));
             };
             if let Ok(data) = frame?.into_data() {
+                share.take(data.len())?;
                 gathered.extend_from_slice(&data);
             }
         }
@@ -176,97 +209,6 @@ impl Body for RequestBody {
                 }
                 hint
             }
-        }
-    }
-}
-
-/// An answer's body, to the client.
-#[derive(Debug)]
-pub(crate) struct AnswerBody(Answer);
-
-#[derive(Debug)]
-enum Answer {
-    /// Ours.
-    Whole(Bytes),
-    Passing {
-        incoming: Incoming,
-        /// Goes back to the pool at the end of the body.
-        lease: Option<Lease>,
-        _flight: Flight,
-    },
-}
-
-impl AnswerBody {
-    pub(crate) fn whole(bytes: impl Into<Bytes>) -> AnswerBody {
-        AnswerBody(Answer::Whole(bytes.into()))
-    }
-
-    pub(crate) fn passing(incoming: Incoming, lease: Lease, flight: Flight) -> AnswerBody {
-        let mut body = AnswerBody(Answer::Passing {
-            incoming,
-            lease: Some(lease),
-            _flight: flight,
-        });
-        body.end_if_ended();
-        body
-    }
-
-    /// Nobody asks for frames after the last one, nor for any of an empty body.
-    fn end_if_ended(&mut self) {
-        if let Answer::Passing {
-            incoming, lease, ..
-        } = &mut self.0
-            && incoming.is_end_stream()
-            && let Some(lease) = lease.take()
-        {
-            lease.end();
-        }
-    }
-}
-
-impl Body for AnswerBody {
-    type Data = Bytes;
-    type Error = hyper::Error;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let this = self.get_mut();
-        let (incoming, lease) = match &mut this.0 {
-            Answer::Whole(bytes) if bytes.is_empty() => return Poll::Ready(None),
-            Answer::Whole(bytes) => {
-                return Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes)))));
-            }
-            Answer::Passing {
-                incoming, lease, ..
-            } => (incoming, lease),
-        };
-        let frame = ready!(Pin::new(incoming).poll_frame(cx));
-        match &frame {
-            // Half an answer: its connection goes with it.
-            Some(Err(_)) => drop(lease.take()),
-            None => {
-                if let Some(lease) = lease.take() {
-                    lease.end();
-                }
-            }
-            Some(Ok(_)) => this.end_if_ended(),
-        }
-        Poll::Ready(frame)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        match &self.0 {
-            Answer::Whole(bytes) => bytes.is_empty(),
-            Answer::Passing { incoming, .. } => incoming.is_end_stream(),
-        }
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match &self.0 {
-            Answer::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Answer::Passing { incoming, .. } => incoming.size_hint(),
         }
     }
 }

@@ -10,10 +10,11 @@ use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use crate::access::Line;
-use crate::body::{AnswerBody, Progress, Reached, RequestBody};
+use crate::body::{Progress, Reached, RequestBody};
 use crate::config::ProxyConfig;
 use crate::exchange::{Failed, exchange};
 use crate::headers::{self, Client};
+use crate::passage::AnswerBody;
 use crate::refusal::{self, Refusal};
 use crate::retry;
 use crate::selection::{self, Choice, NoChoice, Selection};
@@ -86,6 +87,7 @@ impl Journey {
         refusal::check(&request)?;
         let config = worker.config();
         let until = started + config.http.request_timeout + PATIENCE_BEYOND;
+        let is_http2 = request.version() == Version::HTTP_2;
 
         let (mut parts, incoming) = request.into_parts();
         to_origin_form(&mut parts)?;
@@ -104,7 +106,7 @@ impl Journey {
         worker.cluster().budget.deposit(&config.retries);
         loop {
             let upstream = self.choose(worker, &config, client, request.headers())?;
-            let attempt = attempt(worker, &upstream, request, until, &progress).await;
+            let attempt = attempt(worker, &upstream, request, until, &progress, is_http2).await;
             let is_fault = match &attempt {
                 Ok(answer) => retry::is_fault(answer.status()),
                 Err(_) => true,
@@ -196,6 +198,7 @@ async fn attempt(
     request: Box<Request<RequestBody>>,
     until: Instant,
     progress: &Progress,
+    is_http2: bool,
 ) -> Result<Response<AnswerBody>, Failed> {
     let flight = Flight::begin(upstream.clone());
     let begin = Instant::now();
@@ -208,15 +211,21 @@ async fn attempt(
     if outcome == Outcome::Ok {
         upstream.note_latency(begin.elapsed());
     }
-    // What the client broke off is no fault of the upstream.
-    if !matches!(progress.reached(), Reached::Limit | Reached::Broken) {
+    // What the client broke off, or has not sent yet, is no fault of the upstream.
+    let is_clients = match progress.reached() {
+        Reached::Limit | Reached::Broken => true,
+        Reached::Some => outcome == Outcome::Timeout,
+        Reached::Nothing | Reached::End => false,
+    };
+    if !is_clients {
         worker.cluster().note(upstream, outcome);
     }
     let (mut answer, lease) = result?;
     headers::clean_answer(answer.headers_mut());
     // What we speak to the client is ours.
     *answer.version_mut() = Version::HTTP_11;
-    Ok(answer.map(|body| AnswerBody::passing(body, lease, flight)))
+    let passages = worker.passages();
+    Ok(answer.map(|body| passages.begin(body, lease, flight, is_http2)))
 }
 
 /// A request that may be repeated, kept for that.

@@ -23,6 +23,7 @@ mod forward;
 mod headers;
 mod health;
 mod outlier;
+mod passage;
 mod patrol;
 mod pool;
 mod protocol;

@@ -6,7 +6,8 @@ use http::header::{ACCEPT, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER}
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use runtime::server::check_host;
 
-use crate::body::{AnswerBody, MAX_BODY_BYTES};
+use crate::body::MAX_BODY_BYTES;
+use crate::passage::AnswerBody;
 
 /// Why there is no answer of an upstream.
 #[derive(Debug, Clone, PartialEq)]

@@ -32,6 +32,12 @@ use crate::worker::{Shared, Worker};
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 1024;
 
+// HTTP/2, of one connection. What a client sends and nobody has read yet lies in our memory; so does what
+// it asked for and does not take.
+const MAX_STREAMS: u32 = 100;
+const STREAM_BYTES: u32 = 64 << 10;
+const CONNECTION_BYTES: u32 = 256 << 10;
+
 /// Where a proxy listens.
 #[derive(Debug, Clone)]
 pub struct Front {
@@ -149,7 +155,10 @@ impl Server {
         let mut http2 = http2::Builder::new(Local);
         http2
             .max_header_list_size(MAX_HEAD_BYTES as u32)
-            .max_concurrent_streams(128);
+            .max_concurrent_streams(MAX_STREAMS)
+            .initial_stream_window_size(STREAM_BYTES)
+            .initial_connection_window_size(CONNECTION_BYTES)
+            .max_send_buf_size(STREAM_BYTES as usize);
         Server {
             worker,
             http1,

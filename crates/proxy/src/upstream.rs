@@ -241,6 +241,10 @@ impl Flight {
         upstream.in_flight.fetch_add(1, Relaxed);
         Flight(upstream)
     }
+
+    pub(crate) fn upstream(&self) -> &Upstream {
+        &self.0
+    }
 }
 
 impl Drop for Flight {

@@ -11,10 +11,11 @@ use hyper::body::Incoming;
 use tokio::time::timeout;
 
 use crate::access::AccessLog;
-use crate::body::{BodyError, Progress, RequestBody};
+use crate::body::{BodyError, Gathered, Progress, RequestBody};
 use crate::cluster::Cluster;
 use crate::config::ProxyConfig;
 use crate::figures::Figures;
+use crate::passage::Passages;
 use crate::patrol::Patrol;
 use crate::pool::Pool;
 use crate::refusal::Refusal;
@@ -37,6 +38,8 @@ pub(crate) struct Worker {
     shared: Arc<Shared>,
     pool: Pool,
     patrol: Patrol,
+    passages: Passages,
+    gathered: Gathered,
     in_flight: Rc<Cell<usize>>,
 }
 
@@ -55,9 +58,11 @@ impl Worker {
     /// Where local tasks cannot be spawned.
     pub(crate) fn start(shared: Arc<Shared>) -> Rc<Worker> {
         let worker = Rc::new(Worker {
+            passages: Passages::new(shared.cluster.clone()),
             shared,
             pool: Pool::default(),
             patrol: Patrol::default(),
+            gathered: Gathered::default(),
             in_flight: Rc::default(),
         });
         tokio::task::spawn_local(worker.patrol.clone().walk());
@@ -65,13 +70,14 @@ impl Worker {
         worker
     }
 
-    /// Forgets upstreams that are no more.
+    /// Forgets upstreams that are no more, gives up answers that do not move.
     async fn tidy(self: Rc<Worker>) {
         let mut rounds = tokio::time::interval(Duration::from_secs(1));
         loop {
             rounds.tick().await;
             let there: Vec<u64> = self.cluster().upstreams().iter().map(|u| u.id).collect();
             self.pool.keep_only(|id| there.contains(&id));
+            self.passages.look_over(&self.config().http);
         }
     }
 
@@ -103,6 +109,10 @@ impl Worker {
         &self.pool
     }
 
+    pub(crate) fn passages(&self) -> &Passages {
+        &self.passages
+    }
+
     pub(crate) fn patrol(&self) -> &Patrol {
         &self.patrol
     }
@@ -110,7 +120,7 @@ impl Worker {
     /// A place to work in, if there is one: of `most`, each worker has its part.
     pub(crate) fn slot(&self, most: usize) -> Option<Slot> {
         let taken = self.in_flight.get();
-        (taken < most.div_ceil(self.workers())).then(|| {
+        (taken < most.div_ceil(self.workers()) && self.passages.has_room()).then(|| {
             self.in_flight.set(taken + 1);
             Slot(self.in_flight.clone())
         })
@@ -126,9 +136,15 @@ impl Worker {
         if hyper::body::Body::is_end_stream(&incoming) {
             return Ok(RequestBody::Empty);
         }
-        match timeout(patience, RequestBody::gather(incoming, progress)).await {
+        match timeout(
+            patience,
+            RequestBody::gather(incoming, progress, &self.gathered),
+        )
+        .await
+        {
             Ok(Ok(body)) => Ok(body),
             Ok(Err(BodyError::TooLarge)) => Err(Refusal::TooLarge),
+            Ok(Err(BodyError::NoRoom)) => Err(Refusal::Overloaded),
             Ok(Err(BodyError::Client(_))) => Err(Refusal::Broken),
             Err(_) => Err(Refusal::SlowBody),
         }

@@ -94,6 +94,25 @@ fn end_of_stream(stream: &mut impl Read) -> End {
     }
 }
 
+/// A connection whose client asks for this many pages and takes nothing of any: its window stays shut.
+pub(crate) fn greedy(lb: &Process, pages: u32) -> TcpStream {
+    let mut stream = connect(lb);
+    let no_window = [0, 4, 0, 0, 0, 0];
+    stream
+        .write_all(&[PREFACE, &frame(SETTINGS, 0, 0, &no_window)].concat())
+        .expect("it is read");
+    for page in 0..pages {
+        let request = frame(
+            HEADERS,
+            END_HEADERS | END_STREAM,
+            2 * page + 1,
+            &block(&PLAIN),
+        );
+        stream.write_all(&request).expect("it is read");
+    }
+    stream
+}
+
 fn ask(lb: &Process, fields: &[(&str, &str)]) -> End {
     ask_on(&mut connect(lb), fields)
 }

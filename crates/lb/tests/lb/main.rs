@@ -6,6 +6,7 @@ mod certificates;
 mod http2;
 mod input;
 mod operation;
+mod passages;
 mod passing;
 mod retries;
 mod support;
