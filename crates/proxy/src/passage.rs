@@ -1,8 +1,5 @@
 //! Answers' bodies on their way to clients, all of one worker, so that none of them occupies anything
 //! without end: a client need not take what it asked for, an upstream need not send what it began.
-//!
-//! What came with the head is taken off the upstream at once. So most answers are here whole, and the
-//! upstream is free, before a client that may be slow gets its first byte.
 
 use std::cell::{Cell, RefCell};
 use std::pin::Pin;
@@ -40,8 +37,6 @@ struct Inner {
 #[derive(Debug)]
 struct Passage {
     incoming: Incoming,
-    /// Taken off the upstream already.
-    next: Option<Result<Frame<Bytes>, hyper::Error>>,
     /// What it occupies there, until all has come.
     source: Option<(Lease, Flight)>,
     /// Whom to wake when the upstream is waited for.
@@ -95,21 +90,17 @@ impl Passages {
         flight: Flight,
         is_http2: bool,
     ) -> AnswerBody {
-        let mut passage = Passage {
+        if incoming.is_end_stream() {
+            lease.end();
+            return AnswerBody::whole(Bytes::new());
+        }
+        let passage = Passage {
             incoming,
-            next: None,
             source: Some((lease, flight)),
             waits: None,
             since: self.0.now.get(),
             is_http2,
         };
-        let mut nobody = Context::from_waker(Waker::noop());
-        if let Poll::Ready(frame) = passage.poll_upstream(&mut nobody, &self.0.cluster) {
-            passage.next = frame;
-        }
-        if passage.next.is_none() && passage.source.is_none() {
-            return AnswerBody::whole(Bytes::new());
-        }
         let place = self.0.all.borrow_mut().insert(Some(passage));
         let passages = self.clone();
         AnswerBody(Answer::Passing { passages, place })
@@ -130,8 +121,8 @@ impl Passages {
                         still >= config.request_timeout
                             || (flight.upstream().is_down() && !still.is_zero())
                     }
-                    // Slow is whoever takes less than a read, 128 KiB, in twice this time.
-                    _ => passage.is_http2 && still >= 2 * config.send_timeout,
+                    // It takes less than what is read at once, 128 KiB, in all that time.
+                    _ => passage.is_http2 && still >= config.send_timeout,
                 }
             });
             if !is_over {
@@ -157,10 +148,6 @@ impl Passages {
         let Some(Some(passage)) = all.get_mut(place) else {
             return Poll::Ready(Some(Err(AnswerError::Stalled)));
         };
-        if let Some(frame) = passage.next.take() {
-            passage.since = now;
-            return Poll::Ready(Some(Ok(frame?)));
-        }
         let waited = passage.waits.is_some();
         let Poll::Ready(frame) = passage.poll_upstream(cx, &self.0.cluster) else {
             if !waited {
@@ -187,11 +174,6 @@ impl Passage {
         cx: &mut Context<'_>,
         cluster: &Cluster,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        // Nobody asks for frames after the last one, nor for any of an empty body.
-        if self.incoming.is_end_stream() {
-            self.free();
-            return Poll::Ready(None);
-        }
         let frame = ready!(Pin::new(&mut self.incoming).poll_frame(cx));
         match &frame {
             // Half an answer: its connection goes with it.
@@ -201,6 +183,7 @@ impl Passage {
                 }
             }
             Some(Ok(_)) if !self.incoming.is_end_stream() => {}
+            // Nobody asks for more after the last frame.
             _ => self.free(),
         }
         Poll::Ready(frame)
@@ -211,23 +194,6 @@ impl Passage {
         if let Some((lease, _flight)) = self.source.take() {
             lease.end();
         }
-    }
-
-    /// Bytes of the frame that waits.
-    fn waiting(&self) -> u64 {
-        let data = self.next.as_ref().and_then(|frame| frame.as_ref().ok());
-        let data = data.and_then(|frame| frame.data_ref());
-        data.map_or(0, |data| data.len() as u64)
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        let (rest, waiting) = (self.incoming.size_hint(), self.waiting());
-        let mut hint = SizeHint::new();
-        hint.set_lower(rest.lower() + waiting);
-        if let Some(upper) = rest.upper() {
-            hint.set_upper(upper + waiting);
-        }
-        hint
     }
 }
 
@@ -256,7 +222,7 @@ impl Body for AnswerBody {
         match &self.0 {
             Answer::Whole(bytes) => bytes.is_empty(),
             Answer::Passing { passages, place } => {
-                let is_end = |p: &Passage| p.next.is_none() && p.incoming.is_end_stream();
+                let is_end = |passage: &Passage| passage.incoming.is_end_stream();
                 passages.ask(*place, is_end).unwrap_or(false)
             }
         }
@@ -266,7 +232,8 @@ impl Body for AnswerBody {
         match &self.0 {
             Answer::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Answer::Passing { passages, place } => {
-                passages.ask(*place, Passage::size_hint).unwrap_or_default()
+                let hint = |passage: &Passage| passage.incoming.size_hint();
+                passages.ask(*place, hint).unwrap_or_default()
             }
         }
     }

@@ -34,7 +34,7 @@ const BACKLOG: i32 = 1024;
 
 // HTTP/2, of one connection. What a client sends and nobody has read yet lies in our memory; so does what
 // it asked for and does not take.
-const MAX_STREAMS: u32 = 100;
+const MAX_STREAMS: u32 = 32;
 const STREAM_BYTES: u32 = 64 << 10;
 const CONNECTION_BYTES: u32 = 256 << 10;
 

@@ -21,19 +21,7 @@ fn outcomes(lb: &Process, backend: &Backend, outcome: &str) -> Option<f64> {
 }
 
 #[test]
-fn answers_that_nobody_takes_occupy_no_upstream() {
-    let backend = Backend::content();
-    let lb = balancer(&[&backend], "upstreams.max_in_flight = 4");
-    let _greedy = http2::greedy(&lb, 4);
-    wait_for("all of them", || backend.seen().len() == 4);
-    wait_for("room", || in_flight(&lb, &backend) == Some(0.0));
-    let _greedy = http2::greedy(&lb, 4);
-    wait_for("all of them", || backend.seen().len() == 8);
-    wait_for("an answer for others", || status(&get(&lb, "/")) == 200);
-}
-
-#[test]
-fn answers_too_long_for_that_are_given_up() {
+fn answers_that_nobody_takes_are_given_up() {
     let long = "x".repeat(4 << 20);
     let backend = Backend::start(move |request| match request.starts_with("GET /short") {
         true => Act::Send(ok("short")),
