@@ -58,6 +58,15 @@ impl View {
         upstream.map(|upstream| upstream.state)
     }
 
+    /// Whether a box is given no requests. A box that is not listed may still be one that goes by its
+    /// address, as the balancer does not know its name yet.
+    pub(crate) fn leaves_out(&self, name: &str) -> bool {
+        match self.state(name) {
+            Some(state) => !state.is_in(),
+            None => self.upstreams.iter().all(|u| u.name != u.address),
+        }
+    }
+
     /// How many boxes are given requests.
     pub(crate) fn count_in(&self) -> usize {
         let states = self.upstreams.iter().map(|upstream| upstream.state);
@@ -113,6 +122,36 @@ pub(crate) async fn wait_for(compose: &Compose, count: usize) -> anyhow::Result<
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_box_without_a_name_may_be_the_one_that_is_missed() {
+        let upstream = |name: &str, state| Upstream {
+            name: name.into(),
+            address: "172.18.0.3:8080".into(),
+            state,
+            in_flight: 0,
+            latency_ms: 0.0,
+            requests: 0,
+            failures: 0,
+            ejections: 0,
+        };
+        let leaves_out = |upstreams: &[Upstream]| {
+            let view = View {
+                upstreams: upstreams.to_vec(),
+                panic: false,
+            };
+            view.leaves_out("web-2")
+        };
+        let other = upstream("web", State::Ready);
+        let nameless = upstream("172.18.0.3:8080", State::Ready);
+        assert!(leaves_out(std::slice::from_ref(&other)), "gone");
+        assert!(leaves_out(&[other.clone(), upstream("web-2", State::Down)]));
+        assert!(!leaves_out(&[
+            other.clone(),
+            upstream("web-2", State::Warming)
+        ]));
+        assert!(!leaves_out(&[other, nameless]));
+    }
 
     #[test]
     fn what_the_balancer_says_is_understood() {

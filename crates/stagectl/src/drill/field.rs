@@ -206,9 +206,11 @@ impl<'a> Field<'a> {
     pub(crate) async fn left_out(&self, name: &str, patience: Duration) -> anyhow::Result<f64> {
         let started = Instant::now();
         loop {
-            let state = balancer::view(self.compose).await?.state(name);
-            if !state.is_some_and(State::is_in) {
-                let state = state.map_or("gone".to_owned(), |state| format!("{state:?}"));
+            let view = balancer::view(self.compose).await?;
+            if view.leaves_out(name) {
+                let state = view
+                    .state(name)
+                    .map_or("gone".to_owned(), |state| format!("{state:?}"));
                 return Ok(self.mark(format!(
                     "{name} is {} for the balancer",
                     state.to_lowercase()
