@@ -144,6 +144,14 @@ impl Series {
         shares
     }
 
+    /// The part of all answers that came from a box; `None` without any.
+    pub(crate) fn share_of(&self, name: &str, from: f64, to: f64) -> Option<f64> {
+        let shares = self.shares(from, to);
+        let all: usize = shares.values().sum();
+        let of_box = shares.get(name).copied().unwrap_or_default();
+        (all > 0).then(|| of_box as f64 / all as f64)
+    }
+
     pub(crate) fn first_answer_of(&self, name: &str, after: f64) -> Option<f64> {
         let answers = self.answers.iter();
         let of_box = answers.filter(|(at, by)| by == name && *at >= after);
@@ -264,6 +272,9 @@ mod tests {
             Some(1_700_000_000.1)
         );
         assert_eq!(series.shares(0.0, f64::MAX), BTreeMap::from([("web-2", 1)]));
+        assert_eq!(series.share_of("web-2", 0.0, f64::MAX), Some(1.0));
+        assert_eq!(series.share_of("web", 0.0, f64::MAX), Some(0.0));
+        assert_eq!(series.share_of("web-2", 0.0, 1.0), None);
         assert_eq!(series.dropped, [1_700_000_000.3, 1_700_000_000.3]);
     }
 

@@ -35,8 +35,11 @@ pub(super) async fn kill(field: &Field<'_>) -> anyhow::Result<Findings> {
         ..Findings::default()
     };
     found.figure("the balancer noticed within", noticed - killed, "s");
-    let failed = found.load.failed_gets as f64;
-    found.at_most("failed idempotent requests", 0.0, failed, "");
+    let gets = found.load.failed_gets;
+    found.at_most("failed GETs", 0.0, gets as f64, "");
+    // All else that this load asks for: they carry a key, so that they may be repeated, too.
+    let checkouts = found.load.failed - gets;
+    found.at_most("failed checkouts with a key", 0.0, checkouts as f64, "");
     let calm = series.calm_after(killed, started, CALM_MS);
     found.within("p99 under 250 ms again", 2.0, calm);
     Ok(found)
@@ -91,12 +94,18 @@ pub(super) async fn slow_down(field: &Field<'_>) -> anyhow::Result<Findings> {
         "s",
     );
     found.at_most("failed requests", 0.0, found.load.failed as f64, "");
-    // Once the balancer has had time to learn.
-    let shares = series.shares(slow + 5.0, mended);
-    let all: usize = shares.values().sum();
-    ensure!(all > 0, "nobody answered");
-    let share = 100.0 * shares.get(VICTIM).copied().unwrap_or_default() as f64 / all as f64;
+    let share = |from, to| {
+        let share = series.share_of(VICTIM, from, to);
+        share.context("nothing was shown: nobody answered")
+    };
     let fair = 100.0 / field.stage.count("web") as f64;
+    let before = 100.0 * share(series.first(), slow)?;
+    ensure!(
+        before > fair / 2.0,
+        "nothing was shown: {VICTIM} answered {before:.1} % already before it was slow"
+    );
+    // Once the balancer has had time to learn.
+    let share = 100.0 * share(slow + 5.0, mended)?;
     found.at_most(
         "what the slow box answers, half of a fair share",
         fair / 2.0,
@@ -107,23 +116,38 @@ pub(super) async fn slow_down(field: &Field<'_>) -> anyhow::Result<Findings> {
 }
 
 pub(super) async fn flaky(field: &Field<'_>) -> anyhow::Result<Findings> {
-    let (series, (broken, mended, retried)) = under_load(field, 35, async || {
-        let before = retries(field).await?;
+    let retried = outcomes("retried", "");
+    let errors = outcomes("error", &format!(r#",upstream="{VICTIM}""#));
+    let (series, (broken, mended, retried, errors)) = under_load(field, 35, async || {
+        let (retried_before, errors_before) =
+            (count(field, &retried).await?, count(field, &errors).await?);
         let broken = field.break_it(VICTIM, 0.5).await?;
         tokio::time::sleep(Duration::from_secs(15)).await;
         let mended = field.mend().await?;
         // Prometheus looks every 2 s.
         tokio::time::sleep(Duration::from_secs(5)).await;
-        Ok((broken, mended, retries(field).await? - before))
+        let retried = risen(retried_before, count(field, &retried).await?);
+        let errors = risen(errors_before, count(field, &errors).await?);
+        Ok((
+            broken,
+            mended,
+            retried.context("no figure of retries")?,
+            errors.context("no figure of errors")?,
+        ))
     })
     .await?;
     let mut found = Findings {
         load: Figures::of(series.requests.iter()),
         ..Findings::default()
     };
+    ensure!(
+        errors > 0.0,
+        "nothing was shown: the balancer saw no error of {VICTIM}"
+    );
     let during = Figures::of(series.between(broken, mended));
     ensure!(during.requests > 0, "nobody asked");
     let failed = 100.0 * during.failed as f64 / during.requests as f64;
+    found.figure("errors of the flaky box", errors, "");
     found.figure("retries", retried, "");
     found.at_most("clients that see an error", 0.5, failed, "%");
     let allowed = 0.2 * during.requests as f64 + 10.0 * (mended - broken);
@@ -136,11 +160,20 @@ pub(super) async fn flaky(field: &Field<'_>) -> anyhow::Result<Findings> {
     Ok(found)
 }
 
-async fn retries(field: &Field<'_>) -> anyhow::Result<f64> {
-    let retried = r#"sum(upstream_requests_total{outcome="retried"})"#;
-    let samples = prometheus::query(field.compose, retried).await?;
-    // Without one yet there is no such figure.
-    Ok(samples.first().map_or(0.0, |sample| sample.value))
+/// A query for the balancer's attempts that ended so.
+fn outcomes(outcome: &str, of: &str) -> String {
+    format!(r#"sum(upstream_requests_total{{service="lb",outcome="{outcome}"{of}}})"#)
+}
+
+/// Of a counter that is there.
+async fn count(field: &Field<'_>, promql: &str) -> anyhow::Result<Option<f64>> {
+    let samples = prometheus::query(field.compose, promql).await?;
+    Ok(samples.first().map(|sample| sample.value))
+}
+
+/// By how much a counter has grown. It may be new, but a figure that is missing in the end says nothing.
+fn risen(before: Option<f64>, after: Option<f64>) -> Option<f64> {
+    Some(after? - before.unwrap_or_default())
 }
 
 pub(super) async fn all_dead(field: &Field<'_>) -> anyhow::Result<Findings> {
@@ -220,4 +253,25 @@ async fn refusals(field: &Field<'_>) -> anyhow::Result<Refusals> {
         without_retry_after: without,
         median_ms: *took.get(25).context("no refusal")?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_figure_that_is_missing_is_no_zero() {
+        assert_eq!(risen(Some(2.0), Some(5.0)), Some(3.0));
+        assert_eq!(risen(None, Some(5.0)), Some(5.0));
+        assert_eq!(risen(Some(2.0), None), None);
+        assert_eq!(risen(None, None), None);
+    }
+
+    #[test]
+    fn outcomes_are_asked_for_by_box() {
+        assert_eq!(
+            outcomes("error", r#",upstream="web-2""#),
+            r#"sum(upstream_requests_total{service="lb",outcome="error",upstream="web-2"})"#
+        );
+    }
 }
