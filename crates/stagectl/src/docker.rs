@@ -27,6 +27,15 @@ pub(crate) async fn answer(command: Command, what: &str) -> anyhow::Result<Strin
     Ok(String::from_utf8_lossy(&out.stdout).into_owned())
 }
 
+/// What a container has logged since, in seconds of the epoch; on whichever stream.
+pub(crate) async fn log_since(container: &str, since: f64) -> anyhow::Result<String> {
+    let mut command = Command::new("docker");
+    command.args(["logs", "--since", &format!("{since:.3}"), container]);
+    let out = output(command, None, QUESTION).await?;
+    let said = [out.stdout, out.stderr].concat();
+    Ok(String::from_utf8_lossy(&said).into_owned())
+}
+
 /// Runs `docker` with what it says on stderr.
 pub(crate) async fn stream(args: &[&str], deadline: Duration) -> anyhow::Result<()> {
     let mut command = Command::new("docker");
