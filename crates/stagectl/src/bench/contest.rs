@@ -29,6 +29,8 @@ pub(super) struct Contest {
     pub(super) peers: [Contender; 2],
     pub(super) cases: &'static [Case],
     pub(super) backends: &'static str,
+    /// How they are compiled, as a reader of figures should know.
+    pub(super) builds: &'static str,
     pub(super) added: Added,
 }
 
@@ -41,7 +43,7 @@ pub(super) struct Added {
 }
 
 impl Contest {
-    /// In the order in which they take turns.
+    /// Ours last.
     pub(super) fn contenders(&self) -> Vec<&Contender> {
         self.peers.iter().chain([&self.ours]).collect()
     }
@@ -94,6 +96,7 @@ pub(super) fn lb() -> Contest {
             },
         ],
         backends: "nginx -e stderr -c /etc/bench/lb/backends.conf",
+        builds: "lb is compiled by a profile (PGO) of requests like these; nginx and haproxy are Debian's",
         added: Added {
             to_requests: &[
                 "x-forwarded-for",

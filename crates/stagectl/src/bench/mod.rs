@@ -1,7 +1,7 @@
 //! `./stage bench NAME`: ours beside its peers, in one run, before the same backends.
 //!
 //! In each round every case is served by every contender in turn, so that whatever else the machine does
-//! meets all alike. Figures are medians over the rounds, ratios the medians of each round's ratio. Any
+//! meets all alike; who begins changes from round to round. Figures are medians over the rounds, ratios the medians of each round's ratio. Any
 //! error ends the bench: a server that answers wrongly can be as fast as it likes.
 //!
 //! Start with [`contest`]: who is compared, in what, and by which targets.
@@ -76,17 +76,25 @@ async fn compete<'a>(
     }
     for round in 1..=rounds {
         console::step(&format!("round {round} of {rounds}"));
-        for row in &mut rows {
-            let paced = Offer::paced(row.case, row.rate);
-            row.rounds.push(Measured {
-                paced: arena.load(row.contender, &paced).await?,
-                flat_out: arena
-                    .load(row.contender, &Offer::flat_out(row.case))
-                    .await?,
-            });
+        for of_case in rows.chunks_mut(contenders.len()) {
+            for place in turns(round, of_case.len()) {
+                let row = &mut of_case[place];
+                let paced = Offer::paced(row.case, row.rate);
+                row.rounds.push(Measured {
+                    paced: arena.load(row.contender, &paced).await?,
+                    flat_out: arena
+                        .load(row.contender, &Offer::flat_out(row.case))
+                        .await?,
+                });
+            }
         }
     }
     Ok(rows)
+}
+
+/// In which order so many contenders have their turns: another one begins in each round.
+fn turns(round: usize, count: usize) -> impl Iterator<Item = usize> {
+    (0..count).map(move |turn| (turn + round) % count)
 }
 
 /// Requests a second that are offered to everybody: half of what the first peer does on this machine,
@@ -96,4 +104,15 @@ async fn pace(arena: &Arena<'_>, contest: &Contest, case: &Case) -> anyhow::Resu
         .load(&contest.peers[0], &Offer::flat_out(case))
         .await?;
     Ok((peer.throughput / 2.0 / 500.0).round().max(1.0) * 500.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everybody_begins_once() {
+        let rounds: Vec<Vec<usize>> = (0..3).map(|round| turns(round, 3).collect()).collect();
+        assert_eq!(rounds, [[0, 1, 2], [1, 2, 0], [2, 0, 1]]);
+    }
 }
