@@ -49,10 +49,13 @@ pub struct Rules {
     pub retries: RetriesConfig,
 }
 
-/// Those that may get requests now.
+/// What requests know of the upstreams.
 #[derive(Debug, Default)]
 pub(crate) struct View {
+    /// Those that may get requests now.
     pub(crate) usable: Vec<Arc<Upstream>>,
+    /// All there are, whatever is thought of them.
+    pub(crate) listed: Vec<Arc<Upstream>>,
     /// Ejections are ignored, as there are too many.
     pub(crate) is_panic: bool,
 }
@@ -299,8 +302,11 @@ impl Cluster {
             member.upstream.set_weight(member.warmth(now, slow_start));
         }
         let current = self.view.load();
-        let ids = |view: &View| view.usable.iter().map(|u| u.id).collect::<Vec<_>>();
-        if ids(&current) != ids(&view) || current.is_panic != view.is_panic {
+        let ids = |some: &[Arc<Upstream>]| some.iter().map(|u| u.id).collect::<Vec<_>>();
+        if ids(&current.usable) != ids(&view.usable)
+            || ids(&current.listed) != ids(&view.listed)
+            || current.is_panic != view.is_panic
+        {
             if view.is_panic && !current.is_panic {
                 tracing::warn!("most upstreams are ejected: ejections are ignored");
             }
@@ -371,11 +377,11 @@ fn view_of(members: &[Member]) -> View {
     if usable.is_empty() {
         usable = with(Status::Unready);
     }
+    let upstreams = |some: &[&Member]| some.iter().map(|m| m.upstream.clone()).collect();
+    let listed: Vec<&Member> = members.iter().filter(|m| m.is_listed).collect();
     View {
-        usable: usable
-            .iter()
-            .map(|member| member.upstream.clone())
-            .collect(),
+        usable: upstreams(&usable),
+        listed: upstreams(&listed),
         is_panic,
     }
 }

@@ -148,13 +148,14 @@ impl Journey {
             max_in_flight: config.upstreams.max_in_flight,
             avoid: &self.tried,
         };
-        let picked = choice.pick(&worker.cluster().view().usable);
+        let view = worker.cluster().view();
+        let picked = choice.pick(&view.usable);
         let upstream = picked.map_err(|no| match no {
             NoChoice::Nobody => Refusal::NobodyReady,
             NoChoice::AllFull => Refusal::Overloaded,
         })?;
         if selection == Selection::Sticky {
-            self.sticky = selection::cookie_to_set(headers, &upstream);
+            self.sticky = selection::cookie_to_set(headers, &upstream, &view.listed);
         }
         self.upstream = Some(upstream.clone());
         Ok(upstream)

@@ -9,6 +9,7 @@ use http::header::COOKIE;
 use http::{HeaderMap, HeaderValue};
 use serde::{Deserialize, Serialize};
 
+use crate::headers::FORWARDED_PROTO;
 use crate::upstream::Upstream;
 
 /// `[upstreams] selection`.
@@ -129,21 +130,35 @@ fn highest<'u>(usable: &'u [Arc<Upstream>], key: &impl Hash) -> Option<&'u Arc<U
     })
 }
 
-/// What the cookie says: the same for an upstream as long as it has its address, and nothing about it.
+/// What the cookie says: the same for an upstream as long as it has its address. It is no secret: who
+/// tries all private addresses finds the one that it was made of.
 fn sticky_mark(upstream: &Upstream) -> String {
     let mut hasher = DefaultHasher::new();
     upstream.address.hash(&mut hasher);
     format!("{:016x}", hasher.finish())
 }
 
-/// The cookie that leads here, unless the client has it.
-pub(crate) fn cookie_to_set(headers: &HeaderMap, upstream: &Upstream) -> Option<HeaderValue> {
+/// The cookie that leads here, unless the client has one that leads to any of these that is not down:
+/// its session is there, and a visit elsewhere, as that one fails or is full, is no reason to move.
+pub(crate) fn cookie_to_set(
+    headers: &HeaderMap,
+    upstream: &Upstream,
+    listed: &[Arc<Upstream>],
+) -> Option<HeaderValue> {
     let mark = sticky_mark(upstream);
-    if cookie(headers, STICKY_COOKIE) == Some(&mark) {
-        return None;
+    if let Some(home) = cookie(headers, STICKY_COOKIE) {
+        let is_home = |other: &Arc<Upstream>| !other.is_down() && sticky_mark(other) == home;
+        if mark == home || listed.iter().any(is_home) {
+            return None;
+        }
     }
+    // As a request's headers say it by now, be TLS ours or that of a trusted proxy.
+    let is_tls = headers
+        .get(FORWARDED_PROTO)
+        .is_some_and(|scheme| scheme == "https");
+    let secure = if is_tls { "; Secure" } else { "" };
     HeaderValue::try_from(format!(
-        "{STICKY_COOKIE}={mark}; Path=/; HttpOnly; SameSite=Lax"
+        "{STICKY_COOKIE}={mark}; Path=/; HttpOnly; SameSite=Lax{secure}"
     ))
     .ok()
 }
@@ -302,7 +317,31 @@ mod tests {
             let picked = choice(Selection::Sticky, &headers, &[]).pick(&usable);
             assert_eq!(picked.unwrap().id, usable[3].id);
         }
-        assert_eq!(cookie_to_set(&headers, &usable[3]), None);
-        assert!(cookie_to_set(&headers, &usable[2]).is_some());
+        assert_eq!(cookie_to_set(&headers, &usable[3], &usable), None);
+    }
+
+    #[test]
+    fn a_client_moves_only_when_its_home_is_down_or_gone() {
+        let listed = upstreams(3);
+        let mut headers = HeaderMap::new();
+        assert!(cookie_to_set(&headers, &listed[0], &listed).is_some());
+        let value = format!("upstream={}", sticky_mark(&listed[2]));
+        headers.insert(COOKIE, value.parse().unwrap());
+        assert_eq!(cookie_to_set(&headers, &listed[0], &listed), None);
+        assert!(cookie_to_set(&headers, &listed[0], &listed[..2]).is_some());
+        listed[2].set_down(true);
+        assert!(cookie_to_set(&headers, &listed[0], &listed).is_some());
+    }
+
+    #[test]
+    fn the_cookie_of_a_secure_connection_stays_on_secure_ones() {
+        let usable = upstreams(1);
+        let is_secure = |scheme: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(FORWARDED_PROTO, HeaderValue::from_static(scheme));
+            let cookie = cookie_to_set(&headers, &usable[0], &usable).unwrap();
+            cookie.to_str().unwrap().ends_with("; Secure")
+        };
+        assert!(is_secure("https") && !is_secure("http"));
     }
 }

@@ -93,3 +93,28 @@ fn connections_that_were_closed_while_idle_cost_nobody_an_answer() {
     }
     assert_eq!(backend.seen().len(), 50);
 }
+
+#[test]
+fn one_bad_answer_moves_no_client_to_another_box() {
+    let home = Backend::start(|request| match request.starts_with("GET /bad ") {
+        true => Act::Send(b"HTTP/1.1 500 Oh\r\ncontent-length: 0\r\n\r\n".to_vec()),
+        false => Act::Send(ok("home")),
+    });
+    let other = Backend::content();
+    let lb = balancer(&[&home, &other], "upstreams.selection = \"sticky\"");
+    let cookie = std::cell::RefCell::new(String::new());
+    wait_for("a cookie that leads home", || {
+        let answer = get(&lb, "/");
+        let set = answer.lines().find_map(|l| l.strip_prefix("set-cookie: "));
+        let set = set.expect("a cookie").split(';').next();
+        set.unwrap_or_default().clone_into(&mut cookie.borrow_mut());
+        answer.ends_with("home")
+    });
+    let cookie = cookie.into_inner();
+    let answer = exchange(
+        &lb,
+        format!("GET /bad HTTP/1.1\r\nhost: shop\r\ncookie: {cookie}\r\nconnection: close\r\n\r\n"),
+    );
+    assert!(answer.ends_with("hello"), "the other one helps: {answer}");
+    assert!(!answer.contains("set-cookie"), "{answer}");
+}
