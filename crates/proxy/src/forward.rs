@@ -1,5 +1,6 @@
 //! The way of a request through a proxy: check, choose, send, perhaps once more elsewhere, answer.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,7 +38,12 @@ pub(crate) async fn forward(
     let method = request.method().clone();
     let noted = worker.access().wants().then(|| request.uri().clone());
     let accepts_html = refusal::accepts_html(request.headers());
-    let mut journey = Journey::default();
+    let mut journey = Journey {
+        client: client
+            .is_trusted
+            .then(|| client.behind(request.headers(), &worker.config().http)),
+        ..Journey::default()
+    };
     let answer = journey.travel(worker, client, request, started).await;
     let took = started.elapsed();
     let mut answer = answer.unwrap_or_else(|refusal| {
@@ -49,7 +55,7 @@ pub(crate) async fn forward(
     if let Some(uri) = noted {
         let upstream = journey.upstream.as_ref().map(|upstream| upstream.name());
         worker.access().note(&Line {
-            client: client.peer,
+            client: journey.client.unwrap_or(client.peer),
             method: method.as_str(),
             path: uri.path(),
             status: answer.status().as_u16(),
@@ -65,6 +71,8 @@ pub(crate) async fn forward(
 /// What became of a request on its way.
 #[derive(Debug, Default)]
 struct Journey {
+    /// Who asks, where a trusted proxy stands between.
+    client: Option<IpAddr>,
     id: Option<HeaderValue>,
     /// The last one that was chosen.
     upstream: Option<Arc<Upstream>>,
@@ -143,7 +151,7 @@ impl Journey {
         let selection = config.upstreams.selection;
         let choice = Choice {
             selection,
-            client: client.peer,
+            client: self.client.unwrap_or(client.peer),
             headers,
             max_in_flight: config.upstreams.max_in_flight,
             avoid: &self.tried,

@@ -9,7 +9,7 @@ use contract::remote::{
 use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use runtime::HttpConfig;
-use runtime::layers::{holds, is_plausible_id};
+use runtime::layers::{client_behind, holds, is_plausible_id};
 use runtime::trace::TraceContext;
 use uuid::Uuid;
 
@@ -45,6 +45,11 @@ impl Client {
             patience: HeaderValue::from(config.request_timeout.as_millis() as u64),
             is_trusted: holds(&config.trusted_proxies, peer),
         }
+    }
+
+    /// Who it sends this for, as far as proxies are trusted.
+    pub(crate) fn behind(&self, headers: &HeaderMap, config: &HttpConfig) -> IpAddr {
+        client_behind(self.peer, headers, &config.trusted_proxies).to_canonical()
     }
 }
 

@@ -135,3 +135,19 @@ fn a_long_body_passes_whole() {
         .collect();
     assert!(chunks == body, "in chunks: {} bytes", chunks.len());
 }
+
+#[test]
+fn clients_behind_a_trusted_proxy_are_told_apart() {
+    let backends = [Backend::content(), Backend::content()];
+    let more =
+        "upstreams.selection = \"client-hash\"\n[http]\ntrusted_proxies = [\"127.0.0.0/8\"]\n";
+    let lb = balancer(&backends.each_ref(), more);
+    for client in 0..40 {
+        let request = format!(
+            "GET / HTTP/1.1\r\nhost: shop\r\nx-forwarded-for: 192.0.2.{client}\r\nconnection: close\r\n\r\n"
+        );
+        assert_eq!(status(&exchange(&lb, request)), 200);
+    }
+    let shares = backends.each_ref().map(|backend| backend.seen().len());
+    assert!(shares.iter().all(|share| *share > 0), "{shares:?}");
+}
