@@ -1,5 +1,7 @@
 //! Active health: each upstream is asked how it is, again and again, and at once when it goes silent.
 
+use std::io;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,6 +39,7 @@ pub(crate) enum Probe {
     NotReady,
     /// Nobody is there: its kernel says so, or that of the way to it.
     Refused,
+    /// No answer, or none that says anything.
     Silent,
 }
 
@@ -115,59 +118,81 @@ fn jittered(interval: Duration) -> Duration {
 /// Keeps its connection: opening one costs a throttled box more than answering.
 #[derive(Default)]
 struct Prober {
-    connection: Option<SendRequest<Empty<Bytes>>>,
+    connection: Option<Kept>,
+}
+
+struct Kept {
+    sender: SendRequest<Empty<Bytes>>,
+    /// Where it leads: a reload may name another port.
+    address: SocketAddr,
 }
 
 impl Prober {
     async fn ask(&mut self, upstream: &Upstream, config: &HealthConfig) -> Probe {
-        let answer = match self.connection.take().filter(|kept| kept.is_ready()) {
+        let mut address = upstream.address;
+        address.set_port(config.port.unwrap_or(address.port()));
+        let is_good = |kept: &Kept| kept.address == address && kept.sender.is_ready();
+        let answer = match self.connection.take().filter(is_good) {
             // It may have been closed a moment ago: that says nothing yet.
             Some(kept) => match self.ask_on(kept, config).await {
                 Ok(status) => Ok(status),
-                Err(_) => self.ask_anew(upstream, config).await,
+                Err(_) => self.ask_anew(address, config).await,
             },
-            None => self.ask_anew(upstream, config).await,
+            None => self.ask_anew(address, config).await,
         };
         match answer {
             Ok(status) if status.is_success() => Probe::Ready,
             Ok(_) => Probe::NotReady,
-            Err(_) => Probe::Refused,
+            Err(error) if says_nobody_is_there(&*error) => Probe::Refused,
+            Err(_) => Probe::Silent,
         }
     }
 
     async fn ask_anew(
         &mut self,
-        upstream: &Upstream,
+        address: SocketAddr,
         config: &HealthConfig,
     ) -> Result<StatusCode, runtime::BoxError> {
-        let mut address = upstream.address;
-        address.set_port(config.port.unwrap_or(address.port()));
         let stream = stream::connect(address).await?;
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         tokio::spawn(connection);
-        self.ask_on(sender, config).await
+        self.ask_on(Kept { sender, address }, config).await
     }
 
     async fn ask_on(
         &mut self,
-        mut sender: SendRequest<Empty<Bytes>>,
+        mut kept: Kept,
         config: &HealthConfig,
     ) -> Result<StatusCode, runtime::BoxError> {
         let request = Request::get(&config.path)
             .header(HOST, HeaderValue::from_static("health"))
             .header(USER_AGENT, HeaderValue::from_static("stagecraft-health"))
             .body(Empty::new())?;
-        let answer = sender.send_request(request).await?;
+        let answer = kept.sender.send_request(request).await?;
         let status = answer.status();
         // A few bytes; without reading them the connection could not be kept.
         answer.into_body().collect().await?;
-        self.connection = Some(sender);
+        self.connection = Some(kept);
         Ok(status)
     }
 }
 
+/// Whether a kernel says so. Whatever else goes wrong may be our own lack, or a moment of its: what it
+/// has in flight is not to be cut for that.
+fn says_nobody_is_there(error: &(dyn std::error::Error + 'static)) -> bool {
+    use io::ErrorKind::{ConnectionRefused, HostUnreachable, NetworkUnreachable};
+    error.downcast_ref::<io::Error>().is_some_and(|error| {
+        matches!(
+            error.kind(),
+            ConnectionRefused | HostUnreachable | NetworkUnreachable
+        )
+    })
+}
+
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
     use super::*;
 
     fn after(probes: &[Probe]) -> Status {
@@ -186,6 +211,65 @@ mod tests {
         assert_eq!(after(&[Ready, NotReady]), Status::Unready);
         assert_eq!(after(&[Ready, NotReady, Ready]), Status::Ready);
         assert_eq!(after(&[Ready, Refused]), Status::Down);
+    }
+
+    /// What a prober hears that asks a box, with a health port or without one, time after time.
+    fn heard(ports: &'static [Option<u16>], answer: impl Fn(u16) -> &'static str) -> Vec<Probe> {
+        let mut sim = turmoil::Builder::new().build();
+        let answers = [8080, 8081].map(|port| (port, answer(port)));
+        sim.host("box", move || async move {
+            let [one, two] = answers.map(|(port, answer)| serve(port, answer));
+            tokio::try_join!(one, two)?;
+            Ok(())
+        });
+        let heard = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let hears = heard.clone();
+        sim.client("lb", async move {
+            let upstream = Upstream::new((turmoil::lookup("box"), 8080).into(), "lb");
+            let mut prober = Prober::default();
+            for port in ports {
+                let config = HealthConfig {
+                    port: *port,
+                    ..HealthConfig::default()
+                };
+                let probe = prober.ask(&upstream, &config).await;
+                hears.lock().unwrap().push(probe);
+            }
+            Ok(())
+        });
+        sim.run().unwrap();
+        let heard = heard.lock().unwrap();
+        heard.clone()
+    }
+
+    async fn serve(port: u16, answer: &'static str) -> io::Result<()> {
+        let any = std::net::Ipv4Addr::UNSPECIFIED;
+        let listener = turmoil::net::TcpListener::bind((any, port)).await?;
+        loop {
+            let (mut stream, _) = listener.accept().await?;
+            tokio::spawn(async move {
+                let mut buffer = [0; 4096];
+                while stream.read(&mut buffer).await.is_ok_and(|n| n > 0) {
+                    let _ = stream.write_all(answer.as_bytes()).await;
+                }
+            });
+        }
+    }
+
+    const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+    const BUSY: &str = "HTTP/1.1 503 Busy\r\ncontent-length: 0\r\n\r\n";
+
+    #[test]
+    fn another_port_is_asked_from_then_on() {
+        let answer = |port| if port == 8080 { OK } else { BUSY };
+        let ports = &[None, None, Some(8081), None];
+        assert_eq!(heard(ports, answer), [Ready, Ready, NotReady, Ready]);
+    }
+
+    #[test]
+    fn an_answer_that_makes_no_sense_is_no_refusal() {
+        assert_eq!(heard(&[None, None], |_| "what?\r\n\r\n"), [Silent; 2]);
+        assert_eq!(heard(&[Some(8082)], |_| OK), [Refused]);
     }
 
     #[test]
