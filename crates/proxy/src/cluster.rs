@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use arc_swap::{ArcSwap, Guard};
 use serde::Serialize;
+use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
@@ -28,6 +29,8 @@ pub struct Cluster {
     members: Mutex<Vec<Member>>,
     pub(crate) budget: RetryBudget,
     ejections: Mutex<Ejections>,
+    /// Rung when there may be boxes whose names nobody has asked for.
+    pub(crate) nameless: Notify,
 }
 
 /// By the upstream's name, since the beginning.
@@ -126,6 +129,7 @@ impl Cluster {
             members: Mutex::default(),
             budget: RetryBudget::new(),
             ejections: Mutex::default(),
+            nameless: Notify::new(),
         })
     }
 
@@ -177,6 +181,7 @@ impl Cluster {
         }
         if is_changed {
             tracing::info!(?addresses, "upstreams");
+            self.nameless.notify_one();
             self.publish(&mut members);
         }
     }
@@ -199,6 +204,9 @@ impl Cluster {
         let name = upstream.name();
         tracing::info!(upstream = name.name, address = %upstream.address, ?status, "health");
         upstream.set_down(status == Status::Down);
+        if status != Status::Down {
+            self.nameless.notify_one();
+        }
         if status == Status::Ready {
             member.upstream.forget_failures();
         }
