@@ -56,8 +56,11 @@ impl Client {
 /// Cleans a request's headers for the next hop, and says where it comes from. Returns its id.
 pub(crate) fn clean_request(headers: &mut HeaderMap, client: &Client) -> HeaderValue {
     remove(headers, |name| {
-        // Whoever expects a 100 has it from us by the time that an upstream is asked.
-        is_hop_by_hop(name) || name == "expect" || (!client.is_trusted && is_claim(name))
+        // Whoever expects a 100 has it from us by the time that an upstream is asked. And of the two
+        // ways to say where a request comes from, the one that we do not carry on would say less.
+        is_hop_by_hop(name)
+            || matches!(name, "expect" | "forwarded")
+            || (!client.is_trusted && is_claim(name))
     });
     // Growing once is enough.
     headers.reserve(6);
@@ -262,7 +265,7 @@ fn is_claim(name: &str) -> bool {
                     b"real-ip" | b"request-id" | b"deadline-ms" | b"client-ip"
                 )
         }
-        b"forwarded" | b"traceparent" | b"tracestate" | b"baggage" | b"true-client-ip" => true,
+        b"traceparent" | b"tracestate" | b"baggage" | b"true-client-ip" => true,
         _ => false,
     }
 }
@@ -347,6 +350,7 @@ mod tests {
         );
         assert_eq!(headers.get_all("x-forwarded-for").iter().count(), 1);
         assert_eq!(text(&headers, "x-forwarded-proto"), "https");
+        assert_eq!(text(&headers, "forwarded"), "");
         assert_eq!(text(&headers, "x-deadline-ms"), "5");
         let trace = text(&headers, "traceparent");
         assert!(
