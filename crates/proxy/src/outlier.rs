@@ -24,7 +24,7 @@ pub(crate) struct Outlier {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     In { since: Instant },
-    Out { until: Instant },
+    Out { since: Instant, time_out: Duration },
 }
 
 /// Requests since the beginning.
@@ -73,9 +73,11 @@ impl Outlier {
 
     pub(crate) fn eject(&mut self, now: Instant, config: &OutliersConfig) -> Duration {
         self.ejections += 1;
-        let time_out = (config.base * self.ejections).min(config.longest);
+        let time_out = config.base.saturating_mul(self.ejections);
+        let time_out = time_out.min(config.longest);
         self.state = State::Out {
-            until: now + time_out,
+            since: now,
+            time_out,
         };
         self.history.clear();
         time_out
@@ -85,11 +87,13 @@ impl Outlier {
     /// longest time-out without an ejection takes one off.
     pub(crate) fn release(&mut self, now: Instant, config: &OutliersConfig) -> bool {
         match self.state {
-            State::Out { until } if until <= now => {
+            State::Out { since, time_out } if now.duration_since(since) >= time_out => {
                 self.state = State::In { since: now };
                 true
             }
-            State::In { since } if self.ejections > 0 && now >= since + config.longest => {
+            State::In { since }
+                if self.ejections > 0 && now.duration_since(since) >= config.longest =>
+            {
                 self.ejections -= 1;
                 self.state = State::In { since: now };
                 false
@@ -179,6 +183,23 @@ mod tests {
             outlier.release(now, &config);
         }
         assert_eq!(outlier.eject(now, &config), config.base);
+    }
+
+    #[test]
+    fn no_time_out_is_too_long_to_be_reckoned_with() {
+        let mut now = Instant::now();
+        let config = OutliersConfig {
+            base: Duration::MAX / 2,
+            longest: Duration::MAX,
+            ..OutliersConfig::default()
+        };
+        let mut outlier = Outlier::new(now);
+        for _ in 0..3 {
+            outlier.eject(now, &config);
+            now += Duration::from_secs(60);
+            assert!(!outlier.release(now, &config));
+        }
+        assert_eq!(outlier.eject(now, &config), Duration::MAX);
     }
 
     proptest! {
