@@ -234,7 +234,15 @@ impl Cluster {
         loop {
             let now = ticks.tick().await;
             self.budget.accrue(TICK, &self.rules.load().retries);
+            self.fade_latencies();
             self.look_over(now);
+        }
+    }
+
+    /// Not where failures have it looked over besides: fading goes by time alone.
+    fn fade_latencies(&self) {
+        for member in self.lock().iter() {
+            member.upstream.fade_latency();
         }
     }
 
@@ -244,7 +252,6 @@ impl Cluster {
         let mut members = self.lock();
         members.retain(|member| member.is_listed || member.upstream.in_flight() > 0);
         for member in members.iter_mut() {
-            member.upstream.fade_latency();
             member.notice_silence(now, rules.health.stall);
             if member.outlier.release(now, &rules.outliers) {
                 member.upstream.forget_failures();
@@ -458,5 +465,32 @@ impl Member {
             ejections: ejections.get(&name).map_or(0, |ejected| ejected.times),
             name,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ProxyConfig;
+
+    /// With upstreams at these addresses, which nobody has asked yet.
+    fn cluster(addresses: &[SocketAddr]) -> Arc<Cluster> {
+        let config: ProxyConfig = toml::from_str("upstreams.address = \"web:80\"").unwrap();
+        let cluster = Cluster::new("lb", config.rules());
+        cluster.set_addresses(addresses);
+        cluster
+    }
+
+    #[tokio::test]
+    async fn failures_make_no_latency_fade() {
+        let cluster = cluster(&[([10, 0, 0, 1], 80).into()]);
+        let upstream = cluster.upstreams().remove(0);
+        upstream.note_latency(Duration::from_millis(100));
+        for _ in 0..5 {
+            cluster.note(&upstream, Outcome::Error);
+        }
+        assert_eq!(upstream.latency(), Duration::from_millis(100));
+        cluster.fade_latencies();
+        assert!(upstream.latency() < Duration::from_millis(100));
     }
 }
