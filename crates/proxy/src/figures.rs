@@ -1,8 +1,9 @@
 //! A proxy's figures. Requests are counted by atomics of our own: a fifth of what the common library
 //! costs on this path, and all that happens here is this path.
 
-use std::sync::OnceLock;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, UNIX_EPOCH};
 
 use http::{Method, StatusCode};
@@ -10,6 +11,7 @@ use runtime::{Exposition, Kind};
 
 use crate::cluster::{Cluster, State};
 use crate::refusal::Refusal;
+use crate::upstream::{Counts, Upstream};
 
 /// OpenTelemetry's bounds for HTTP servers, in microseconds, as all services of ours have them.
 const BOUNDS_US: [u64; 14] = [
@@ -114,26 +116,38 @@ impl Figures {
     }
 }
 
+/// One of an upstream's counts.
+type Count = fn(&Counts) -> &AtomicU64;
+
 fn write_cluster(cluster: &Cluster, out: &mut Exposition) {
-    let upstreams = cluster.upstreams();
+    // One that only finishes what it has may be called as its successor: both are one series.
+    let mut by_name: BTreeMap<String, Vec<Arc<Upstream>>> = BTreeMap::new();
+    for upstream in cluster.upstreams() {
+        let name = upstream.name().name.clone();
+        by_name.entry(name).or_default().push(upstream);
+    }
+    let sum = |namesakes: &[Arc<Upstream>], count: Count| {
+        let counts = namesakes.iter().map(|u| count(&u.counts).load(Relaxed));
+        counts.sum::<u64>() as f64
+    };
+    let outcomes: [(&str, Count); 5] = [
+        ("ok", |counts| &counts.ok),
+        ("error", |counts| &counts.error),
+        ("timeout", |counts| &counts.timeout),
+        ("refused", |counts| &counts.refused),
+        ("retried", |counts| &counts.retried),
+    ];
     let mut requests = out.family(Kind::Counter, "upstream_requests_total");
-    for upstream in &upstreams {
-        let (name, counts) = (upstream.name(), &upstream.counts);
-        for (outcome, count) in [
-            ("ok", &counts.ok),
-            ("error", &counts.error),
-            ("timeout", &counts.timeout),
-            ("refused", &counts.refused),
-            ("retried", &counts.retried),
-        ] {
-            let labels = [("upstream", name.name.as_str()), ("outcome", outcome)];
-            requests.sample(&labels, count.load(Relaxed) as f64);
+    for (name, namesakes) in &by_name {
+        for (outcome, count) in outcomes {
+            let labels = [("upstream", name.as_str()), ("outcome", outcome)];
+            requests.sample(&labels, sum(namesakes, count));
         }
     }
     let mut latency = out.family(Kind::Counter, "upstream_ok_seconds_total");
-    for upstream in &upstreams {
-        let seconds = upstream.counts.ok_us.load(Relaxed) as f64 / 1e6;
-        latency.sample(&[("upstream", &upstream.name().name)], seconds);
+    for (name, namesakes) in &by_name {
+        let seconds = sum(namesakes, |counts| &counts.ok_us) / 1e6;
+        latency.sample(&[("upstream", name)], seconds);
     }
     let reports = cluster.report();
     let mut states = out.family(Kind::Gauge, "upstream_state");
@@ -170,6 +184,7 @@ fn write_cluster(cluster: &Cluster, out: &mut Exposition) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::upstream::Outcome;
 
     #[test]
     fn requests_are_told_apart_by_method_status_and_duration() {
@@ -191,5 +206,24 @@ mod tests {
         ] {
             assert!(text.lines().any(|l| l == line), "{line}\n{text}");
         }
+    }
+
+    #[tokio::test]
+    async fn namesakes_are_one_series() {
+        let config: crate::ProxyConfig = toml::from_str("upstreams.address = \"web:80\"").unwrap();
+        let cluster = Cluster::new("lb", config.rules());
+        cluster.set_addresses(&[([10, 0, 0, 1], 80).into(), ([10, 0, 0, 2], 80).into()]);
+        for upstream in cluster.upstreams() {
+            upstream.set_name("web-1".to_owned());
+            cluster.note(&upstream, Outcome::Ok);
+        }
+        let mut out = Exposition::default();
+        write_cluster(&cluster, &mut out);
+        let text = out.into_text();
+        let series = "upstream_requests_total{upstream=\"web-1\",outcome=\"ok\"} ";
+        let values = text.lines().filter_map(|line| line.strip_prefix(series));
+        assert_eq!(values.collect::<Vec<_>>(), ["2"]);
+        let seconds = "upstream_ok_seconds_total{upstream=\"web-1\"} ";
+        assert_eq!(text.matches(seconds).count(), 1, "{text}");
     }
 }
