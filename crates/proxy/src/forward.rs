@@ -61,7 +61,7 @@ pub(crate) async fn forward(
             status: answer.status().as_u16(),
             duration_ms: took.as_secs_f64() * 1e3,
             upstream: upstream.as_ref().map(|upstream| upstream.name.as_str()),
-            attempts: journey.tried.len() + 1,
+            attempts: journey.attempts(),
             request_id: journey.id.as_ref().and_then(|id| id.to_str().ok()),
         });
     }
@@ -76,7 +76,7 @@ struct Journey {
     id: Option<HeaderValue>,
     /// The last one that was chosen.
     upstream: Option<Arc<Upstream>>,
-    /// Those before it.
+    /// Those before it, and it, too, once it has failed and another is to be chosen.
     tried: Vec<u64>,
     /// It has been seen twice.
     is_retried: bool,
@@ -183,6 +183,12 @@ impl Journey {
         may
     }
 
+    /// How often somebody was asked.
+    fn attempts(&self) -> usize {
+        let is_last = |last: &Arc<Upstream>| !self.tried.contains(&last.id);
+        self.tried.len() + usize::from(self.upstream.as_ref().is_some_and(is_last))
+    }
+
     /// Puts our name on an answer.
     fn sign(&mut self, worker: &Worker, headers: &mut HeaderMap, took: Duration) {
         let name = self.upstream.as_ref().map(|upstream| upstream.name());
@@ -281,4 +287,21 @@ fn to_origin_form(parts: &mut Parts) -> Result<(), Refusal> {
     let path = parts.uri.path_and_query().cloned();
     parts.uri = path.map_or(Uri::from_static("/"), Uri::from);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_was_sent_is_an_attempt() {
+        let mut journey = Journey::default();
+        assert_eq!(journey.attempts(), 0);
+        let upstream = Arc::new(Upstream::new(([10, 0, 0, 1], 80).into(), "lb"));
+        journey.upstream = Some(upstream.clone());
+        assert_eq!(journey.attempts(), 1);
+        // Nobody else was there to be chosen.
+        journey.tried.push(upstream.id);
+        assert_eq!(journey.attempts(), 1);
+    }
 }
