@@ -55,7 +55,8 @@ impl Reloader {
     }
 
     /// All or nothing: with a mistake in it the old configuration stays. Connections that are open keep
-    /// their time-outs; requests on them go by the new rules.
+    /// their time-outs, and are trusted as a proxy's or not as they were; else, requests on them go by
+    /// the new rules.
     pub(crate) fn reload(&self) -> Result<(), String> {
         let outcome = self.read();
         match &outcome {
