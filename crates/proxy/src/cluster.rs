@@ -189,6 +189,14 @@ impl Cluster {
     pub(crate) fn note_probe(&self, upstream: &Arc<Upstream>, probe: Probe, is_stalled: bool) {
         let rules = self.rules.load();
         let mut members = self.lock();
+        // Where this one carries the load of others that are out, silence is likely to be that load, and
+        // to take it out at once would bring the rest down: it has the time that all have.
+        let listed = members.iter().filter(|member| member.is_listed).count();
+        let others = members.iter().filter(|member| {
+            let is_ready = member.is_listed && member.probation.status == Status::Ready;
+            is_ready && member.upstream.id != upstream.id
+        });
+        let is_stalled = is_stalled && 2 * others.count() >= listed;
         let Some(member) = members
             .iter_mut()
             .find(|member| member.upstream.id == upstream.id)
@@ -492,5 +500,21 @@ mod tests {
         assert_eq!(upstream.latency(), Duration::from_millis(100));
         cluster.fade_latencies();
         assert!(upstream.latency() < Duration::from_millis(100));
+    }
+
+    #[tokio::test]
+    async fn silence_takes_out_at_once_only_where_enough_others_are_ready() {
+        let address = |i| SocketAddr::from(([10, 0, 0, i], 80));
+        let cluster = cluster(&[address(1), address(2), address(3)]);
+        let all = cluster.upstreams();
+        for upstream in &all {
+            cluster.note_probe(upstream, Probe::Ready, false);
+        }
+        cluster.note_probe(&all[2], Probe::NotReady, false);
+        cluster.note_probe(&all[1], Probe::Silent, true);
+        assert!(!all[1].is_down(), "the third is being deployed");
+        cluster.note_probe(&all[2], Probe::Ready, false);
+        cluster.note_probe(&all[1], Probe::Silent, true);
+        assert!(all[1].is_down());
     }
 }
