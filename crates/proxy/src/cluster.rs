@@ -7,14 +7,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use arc_swap::{ArcSwap, Guard};
-use serde::Serialize;
 use tokio::sync::Notify;
-use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use crate::config::{HealthConfig, OutliersConfig, RetriesConfig, UpstreamsConfig};
-use crate::health::{self, Probation, Probe, Status};
-use crate::outlier::{self, Outlier, Tally};
+use crate::health::{self, Probe, Status};
+use crate::member::{Member, Report};
+use crate::outlier;
 use crate::retry::RetryBudget;
 use crate::upstream::{Outcome, Upstream};
 
@@ -61,62 +60,6 @@ pub(crate) struct View {
     pub(crate) listed: Vec<Arc<Upstream>>,
     /// Ejections are ignored, as there are too many.
     pub(crate) is_panic: bool,
-}
-
-#[derive(Debug)]
-struct Member {
-    upstream: Arc<Upstream>,
-    /// False for one that only finishes what it has.
-    is_listed: bool,
-    probation: Probation,
-    outlier: Outlier,
-    /// Since when it gets requests, and so starts slowly.
-    since: Option<Instant>,
-    /// Answers up to the last time that one came, and when that was seen.
-    answered: (u64, Instant),
-    prober: Option<AbortHandle>,
-}
-
-impl Drop for Member {
-    fn drop(&mut self) {
-        if let Some(prober) = &self.prober {
-            prober.abort();
-        }
-    }
-}
-
-/// An upstream as `GET /upstreams` shows it.
-#[derive(Debug, Serialize)]
-pub struct Report {
-    pub name: String,
-    pub address: SocketAddr,
-    pub state: State,
-    pub in_flight: u32,
-    pub latency_ms: f64,
-    pub requests: u64,
-    pub failures: u64,
-    pub ejections: u64,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum State {
-    Ready,
-    Unready,
-    Down,
-    Ejected,
-    /// Ready, and getting less than its share yet.
-    Warming,
-}
-
-impl State {
-    pub const ALL: [(State, &'static str); 5] = [
-        (State::Ready, "ready"),
-        (State::Unready, "unready"),
-        (State::Down, "down"),
-        (State::Ejected, "ejected"),
-        (State::Warming, "warming"),
-    ];
 }
 
 impl Cluster {
@@ -192,10 +135,9 @@ impl Cluster {
         // Where this one carries the load of others that are out, silence is likely to be that load, and
         // to take it out at once would bring the rest down: it has the time that all have.
         let listed = members.iter().filter(|member| member.is_listed).count();
-        let others = members.iter().filter(|member| {
-            let is_ready = member.is_listed && member.probation.status == Status::Ready;
-            is_ready && member.upstream.id != upstream.id
-        });
+        let others = members
+            .iter()
+            .filter(|member| member.is_ready() && member.upstream.id != upstream.id);
         let is_stalled = is_stalled && 2 * others.count() >= listed;
         let Some(member) = members
             .iter_mut()
@@ -268,15 +210,12 @@ impl Cluster {
                 tracing::info!(upstream = name.name, "its ejection ends");
             }
         }
-        let is_ready =
-            |member: &Member| member.is_listed && member.probation.status == Status::Ready;
-        let ready = members.iter().filter(|m| is_ready(m)).count();
-        let out = members
-            .iter()
-            .filter(|m| is_ready(m) && m.outlier.is_out())
-            .count();
+        let ready = members.iter().filter(|member| member.is_ready());
+        let (ready, out) = ready.fold((0, 0), |(ready, out), member| {
+            (ready + 1, out + usize::from(member.outlier.is_out()))
+        });
         let mut room = outlier::room(ready, out, &rules.outliers);
-        for member in members.iter_mut().filter(|member| is_ready(member)) {
+        for member in members.iter_mut().filter(|member| member.is_ready()) {
             let tally = member.tally();
             if member.outlier.is_suspicious(now, tally, &rules.outliers) && room > 0 {
                 room -= 1;
@@ -406,73 +345,6 @@ fn view_of(members: &[Member]) -> View {
         usable: upstreams(&usable),
         listed: upstreams(&listed),
         is_panic,
-    }
-}
-
-impl Member {
-    fn new(upstream: Arc<Upstream>, prober: Option<AbortHandle>) -> Member {
-        let now = Instant::now();
-        Member {
-            upstream,
-            is_listed: true,
-            probation: Probation::new(),
-            outlier: Outlier::new(now),
-            since: None,
-            answered: (0, now),
-            prober,
-        }
-    }
-
-    fn tally(&self) -> Tally {
-        let counts = &self.upstream.counts;
-        Tally {
-            total: counts.total(),
-            failed: counts.failures(),
-            consecutive: self.upstream.consecutive_failures(),
-        }
-    }
-
-    /// One that has requests and answers none of them is asked at once.
-    fn notice_silence(&mut self, now: Instant, stall: Duration) {
-        let answers = self.upstream.counts.total();
-        if answers != self.answered.0 || self.upstream.in_flight() == 0 {
-            self.answered = (answers, now);
-        } else if now >= self.answered.1 + stall && !self.upstream.is_down() {
-            self.answered.1 = now;
-            self.upstream.suspect.notify_one();
-        }
-    }
-
-    /// From a tenth of its share up to all of it.
-    fn warmth(&self, now: Instant, slow_start: Duration) -> f64 {
-        let Some(since) = self.since else { return 0.1 };
-        match slow_start.is_zero() {
-            true => 1.0,
-            false => {
-                (now.duration_since(since).as_secs_f64() / slow_start.as_secs_f64()).clamp(0.1, 1.0)
-            }
-        }
-    }
-
-    fn report(&self, ejections: &Ejections, now: Instant, slow_start: Duration) -> Report {
-        let name = self.upstream.name().name.clone();
-        let tally = self.tally();
-        Report {
-            address: self.upstream.address,
-            state: match self.probation.status {
-                Status::Ready if self.outlier.is_out() => State::Ejected,
-                Status::Ready if self.warmth(now, slow_start) < 1.0 => State::Warming,
-                Status::Ready => State::Ready,
-                Status::Unready => State::Unready,
-                Status::Unknown | Status::Down => State::Down,
-            },
-            in_flight: self.upstream.in_flight(),
-            latency_ms: self.upstream.latency().as_secs_f64() * 1e3,
-            requests: tally.total,
-            failures: tally.failed,
-            ejections: ejections.get(&name).map_or(0, |ejected| ejected.times),
-            name,
-        }
     }
 }
 

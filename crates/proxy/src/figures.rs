@@ -9,7 +9,8 @@ use std::time::{Duration, UNIX_EPOCH};
 use http::{Method, StatusCode};
 use runtime::{Exposition, Kind};
 
-use crate::cluster::{Cluster, State};
+use crate::cluster::Cluster;
+use crate::member::State;
 use crate::refusal::Refusal;
 use crate::upstream::{Counts, Upstream};
 

@@ -22,6 +22,7 @@ mod figures;
 mod forward;
 mod headers;
 mod health;
+mod member;
 mod outlier;
 mod passage;
 mod patrol;
@@ -39,8 +40,9 @@ mod upstream;
 mod worker;
 
 pub use access::AccessLog;
-pub use cluster::{Cluster, Report, Rules, State};
+pub use cluster::{Cluster, Rules};
 pub use config::ProxyConfig;
 pub use figures::Figures;
+pub use member::{Report, State};
 pub use tls::Certificate;
 pub use worker::Shared;
