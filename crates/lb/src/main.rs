@@ -1,24 +1,16 @@
 //! The load balancer: `lb` serves, `lb health`, `lb upstreams` and `lb reload` ask a running one.
 //!
-//! All that it does is [`proxy`]'s; here it is put together. Start with `serve`.
-
-mod admin;
+//! All that it does is [`proxy`]'s: start with `proxy::program::serve`, or for the way of a request with
+//! `proxy::Forward`.
 
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::thread;
+use std::rc::Rc;
 
-use arc_swap::ArcSwap;
 use clap::{Parser, Subcommand};
-use proxy::server::{self, Front, Sockets};
-use proxy::{AccessLog, Certificate, Cluster, Figures, ProxyConfig, Shared, discovery};
+use proxy::program::{self, Program};
+use proxy::{Forward, ProxyConfig, Reading, Worker};
+use runtime::BoxError;
 use runtime::config::ConfigError;
-use runtime::{Admin, BoxError, Service};
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::oneshot;
-use tokio_util::sync::CancellationToken;
-
-use crate::admin::Reloader;
 
 /// A request costs a dozen allocations, and an answer of 100 KB buffers that glibc would give back to
 /// the kernel and ask for again (docs/decisions/0017).
@@ -68,82 +60,23 @@ async fn serve() -> Result<(), BoxError> {
     let config: ProxyConfig = runtime::config::load()?;
     runtime::telemetry::init(&config.log);
     tracing::info!(config = %runtime::config::effective(&config), "starting");
-    let certificate = match &config.tls {
-        Some(tls) => {
-            Some(Certificate::load(tls).map_err(|error| ConfigError::in_use("tls", error))?)
-        }
-        None => None,
-    };
-    let workers = thread::available_parallelism()?.get();
-    let shared = Arc::new(Shared {
-        cluster: Cluster::new("lb", config.rules()),
-        figures: Arc::new(Figures::default()),
-        access: AccessLog::start(config.access_log.sample)?,
-        own_timing: format!("lb;desc=\"{}\";dur=", runtime::box_name()),
-        workers,
-        config: ArcSwap::from_pointee(config.clone()),
-    });
-    let reloader = Reloader::new(shared.clone(), certificate.clone());
-    let figures = shared.clone();
-    let admin = Admin {
-        routes: admin::routes(reloader.clone()),
-        figures: Some(Arc::new(move |out| {
-            figures.figures.write(&figures.cluster, out)
-        })),
-    };
-    let mut service = Service::start_with("lb", &config.http, &config.shutdown, admin).await?;
-    service.health().require("upstreams", {
-        let cluster = shared.cluster.clone();
-        move || {
-            let is_usable = cluster.is_usable();
-            async move { is_usable.then_some(()).ok_or("none is ready") }
-        }
-    });
-    // Outside the lifecycle, and so until the very end: requests in flight depend on them.
-    tokio::spawn(shared.cluster.clone().keep());
-    tokio::spawn(discovery::follow(shared.cluster.clone()));
-    let mut hang_ups = signal(SignalKind::hangup())?;
-    service.spawn("reload", async move |stop| {
-        let reloading = async {
-            while hang_ups.recv().await.is_some() {
-                // What is wrong has been logged.
-                let _ = reloader.reload();
-            }
-        };
-        stop.run_until_cancelled(reloading).await;
-    });
-    let front = Front {
-        plain: config.http.listen.0,
-        tls: config
-            .tls
-            .as_ref()
-            .zip(certificate)
-            .map(|(tls, c)| (tls.listen.0, c)),
-    };
-    for _ in 0..workers {
-        let sockets = front.listen()?;
-        let shared = shared.clone();
-        service.spawn("worker", async move |stop| {
-            work(shared, sockets, stop).await
-        });
-    }
-    service.run().await
+    program::serve(Balancer, config).await
 }
 
-/// Runs a worker on a thread of its own, and waits for its end.
-async fn work(shared: Arc<Shared>, sockets: Sockets, stop: CancellationToken) {
-    let (ended, end) = oneshot::channel::<()>();
-    let thread = thread::Builder::new()
-        .name("worker".to_owned())
-        .spawn(move || {
-            if let Err(error) = server::run(shared, sockets, stop) {
-                tracing::error!(%error, "a worker cannot run");
-            }
-            drop(ended);
-        });
-    if let Err(error) = thread {
-        tracing::error!(%error, "no thread for a worker");
-        return;
+#[derive(Debug, Clone, Copy)]
+struct Balancer;
+
+impl Program for Balancer {
+    const HOP: &'static str = "lb";
+    const NEEDS_UPSTREAMS: bool = true;
+
+    type Handler = Forward;
+
+    fn handler(&self, worker: Rc<Worker>) -> Forward {
+        Forward(worker)
     }
-    let _ = end.await;
+
+    fn read(&self) -> Result<Reading, ConfigError> {
+        runtime::config::load().map(Reading::new)
+    }
 }

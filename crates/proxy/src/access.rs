@@ -22,6 +22,9 @@ pub(crate) struct Line<'a> {
     pub(crate) status: u16,
     pub(crate) duration_ms: f64,
     pub(crate) upstream: Option<&'a str>,
+    /// What a cache made of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) cache: Option<&'a str>,
     pub(crate) attempts: usize,
     pub(crate) request_id: Option<&'a str>,
 }

@@ -1,24 +1,26 @@
-//! The way of a request through a proxy: check, choose, send, perhaps once more elsewhere, answer.
+//! The way of a request to an upstream: choose, send, perhaps once more elsewhere.
 
 use std::net::IpAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{HOST, SET_COOKIE};
+use http::header::{CONTENT_LENGTH, SET_COOKIE, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, Version};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
-use crate::access::Line;
+use crate::arrival::Arrival;
 use crate::body::{Progress, Reached, RequestBody};
 use crate::config::ProxyConfig;
 use crate::exchange::{Failed, exchange};
 use crate::headers::{self, Client};
 use crate::passage::AnswerBody;
-use crate::refusal::{self, Refusal};
+use crate::refusal::Refusal;
 use crate::retry;
 use crate::selection::{self, Choice, NoChoice, Selection};
+use crate::server::Handler;
 use crate::upstream::{Flight, Outcome, Upstream};
 use crate::worker::Worker;
 
@@ -28,54 +30,43 @@ const MOST_CONNECTS: usize = 3;
 /// How much longer than the next hop we wait: its word on the matter is better than ours.
 const PATIENCE_BEYOND: Duration = Duration::from_millis(250);
 
-/// Takes a request to an upstream, and its answer back.
-pub(crate) async fn forward(
-    worker: &Worker,
-    client: &Client,
-    request: Request<Incoming>,
-) -> Response<AnswerBody> {
-    let started = Instant::now();
-    let method = request.method().clone();
-    let noted = worker.access().wants().then(|| request.uri().clone());
-    let accepts_html = refusal::accepts_html(request.headers());
-    let mut journey = Journey {
-        client: client
-            .is_trusted
-            .then(|| client.behind(request.headers(), &worker.config().http)),
-        ..Journey::default()
-    };
-    let answer = journey.travel(worker, client, request, started).await;
-    let took = started.elapsed();
-    let mut answer = answer.unwrap_or_else(|refusal| {
-        worker.figures().note_refusal(&refusal);
-        refusal.answer(accepts_html)
-    });
-    journey.sign(worker, answer.headers_mut(), took);
-    worker.figures().observe(&method, answer.status(), took);
-    if let Some(uri) = noted {
-        let upstream = journey.upstream.as_ref().map(|upstream| upstream.name());
-        worker.access().note(&Line {
-            client: journey.client.unwrap_or(client.peer),
-            method: method.as_str(),
-            path: uri.path(),
-            status: answer.status().as_u16(),
-            duration_ms: took.as_secs_f64() * 1e3,
-            upstream: upstream.as_ref().map(|upstream| upstream.name.as_str()),
-            attempts: journey.attempts(),
-            request_id: journey.id.as_ref().and_then(|id| id.to_str().ok()),
-        });
+/// Takes each request to an upstream, and its answer back: all that a balancer does.
+#[derive(Debug)]
+pub struct Forward(pub Rc<Worker>);
+
+impl Handler for Forward {
+    type Body = AnswerBody;
+
+    async fn handle(
+        &self,
+        client: &Rc<Client>,
+        request: Request<Incoming>,
+    ) -> Response<AnswerBody> {
+        let mut arrival = Arrival::new(&self.0, client, &request);
+        let mut journey = Journey::of(&arrival);
+        let answer = match arrival.admit(request) {
+            Ok((mut parts, incoming)) => {
+                arrival.clean(&mut parts.headers, client);
+                journey.travel(&self.0, parts, Some(incoming)).await
+            }
+            Err(refusal) => Err(refusal),
+        };
+        arrival.answer(answer, None, Some(&journey))
     }
-    answer
 }
 
-/// What became of a request on its way.
-#[derive(Debug, Default)]
-struct Journey {
-    /// Who asks, where a trusted proxy stands between.
-    client: Option<IpAddr>,
-    id: Option<HeaderValue>,
+/// On an answer whose end is that of its connection: nobody can tell whether it is whole.
+#[derive(Debug, Clone, Copy)]
+pub struct ClosesAtEnd;
+
+/// A request on its way, and what became of it.
+#[derive(Debug)]
+pub struct Journey {
+    started: Instant,
+    is_http2: bool,
+    client: IpAddr,
     /// The last one that was chosen.
-    upstream: Option<Arc<Upstream>>,
+    pub(crate) upstream: Option<Arc<Upstream>>,
     /// Those before it, and it, too, once it has failed and another is to be chosen.
     tried: Vec<u64>,
     /// It has been seen twice.
@@ -85,27 +76,50 @@ struct Journey {
 }
 
 impl Journey {
-    async fn travel(
+    pub fn of(arrival: &Arrival) -> Journey {
+        Journey {
+            started: arrival.started,
+            is_http2: arrival.is_http2,
+            client: arrival.client,
+            upstream: None,
+            tried: Vec::new(),
+            is_retried: false,
+            sticky: None,
+        }
+    }
+
+    /// Takes a request, cleaned and with the body that is still to come, to an upstream and, where it
+    /// may, to another.
+    pub async fn travel(
         &mut self,
         worker: &Worker,
-        client: &Client,
-        request: Request<Incoming>,
-        started: Instant,
+        parts: Parts,
+        incoming: Option<Incoming>,
     ) -> Result<Response<AnswerBody>, Refusal> {
-        refusal::check(&request)?;
-        let config = worker.config();
-        let until = started + config.http.request_timeout + PATIENCE_BEYOND;
-        let is_http2 = request.version() == Version::HTTP_2;
+        let mut answer = self.seek(worker, parts, incoming).await?;
+        if let Some(cookie) = self.sticky.take() {
+            answer.headers_mut().append(SET_COOKIE, cookie);
+        }
+        Ok(answer)
+    }
 
-        let (mut parts, incoming) = request.into_parts();
-        to_origin_form(&mut parts)?;
-        let id = headers::clean_request(&mut parts.headers, client);
-        self.id = Some(id);
+    async fn seek(
+        &mut self,
+        worker: &Worker,
+        parts: Parts,
+        incoming: Option<Incoming>,
+    ) -> Result<Response<AnswerBody>, Refusal> {
+        let config = worker.config();
+        let until = self.started + config.http.request_timeout + PATIENCE_BEYOND;
         let progress = Progress::default();
         // Whoever waits for a slow client's body holds no slot.
-        let body = worker
-            .gather(incoming, config.http.body_timeout, &progress)
-            .await?;
+        let body = match incoming {
+            Some(incoming) => {
+                let patience = config.http.body_timeout;
+                worker.gather(incoming, patience, &progress).await?
+            }
+            None => RequestBody::Empty,
+        };
         let _slot = worker
             .slot(config.http.max_in_flight)
             .ok_or(Refusal::Overloaded)?;
@@ -113,8 +127,9 @@ impl Journey {
         let mut request = Box::new(Request::from_parts(parts, body));
         worker.cluster().budget.deposit(&config.retries);
         loop {
-            let upstream = self.choose(worker, &config, client, request.headers())?;
-            let attempt = attempt(worker, &upstream, request, until, &progress, is_http2).await;
+            let upstream = self.choose(worker, &config, request.headers())?;
+            let attempt =
+                attempt(worker, &upstream, request, until, &progress, self.is_http2).await;
             let is_fault = match &attempt {
                 Ok(answer) => retry::is_fault(answer.status()),
                 Err(_) => true,
@@ -145,13 +160,12 @@ impl Journey {
         &mut self,
         worker: &Worker,
         config: &ProxyConfig,
-        client: &Client,
         headers: &HeaderMap,
     ) -> Result<Arc<Upstream>, Refusal> {
         let selection = config.upstreams.selection;
         let choice = Choice {
             selection,
-            client: self.client.unwrap_or(client.peer),
+            client: self.client,
             headers,
             max_in_flight: config.upstreams.max_in_flight,
             avoid: &self.tried,
@@ -184,26 +198,9 @@ impl Journey {
     }
 
     /// How often somebody was asked.
-    fn attempts(&self) -> usize {
+    pub(crate) fn attempts(&self) -> usize {
         let is_last = |last: &Arc<Upstream>| !self.tried.contains(&last.id);
         self.tried.len() + usize::from(self.upstream.as_ref().is_some_and(is_last))
-    }
-
-    /// Puts our name on an answer.
-    fn sign(&mut self, worker: &Worker, headers: &mut HeaderMap, took: Duration) {
-        let name = self.upstream.as_ref().map(|upstream| upstream.name());
-        let timing = name
-            .as_ref()
-            .map_or(worker.own_timing(), |name| &name.timing);
-        headers::add_timing(headers, timing, took);
-        if let Some(id) = &self.id {
-            headers
-                .entry(headers::REQUEST_ID)
-                .or_insert_with(|| id.clone());
-        }
-        if let Some(cookie) = self.sticky.take() {
-            headers.append(SET_COOKIE, cookie);
-        }
     }
 }
 
@@ -236,6 +233,11 @@ async fn attempt(
         worker.cluster().note(upstream, outcome);
     }
     let (mut answer, lease) = result?;
+    let headers = answer.headers();
+    let is_framed = headers.contains_key(CONTENT_LENGTH) || headers.contains_key(TRANSFER_ENCODING);
+    if !is_framed && !hyper::body::Body::is_end_stream(answer.body()) {
+        answer.extensions_mut().insert(ClosesAtEnd);
+    }
     headers::clean_answer(answer.headers_mut());
     // What we speak to the client is ours.
     *answer.version_mut() = Version::HTTP_11;
@@ -273,29 +275,21 @@ impl Again {
     }
 }
 
-/// What goes to an origin: a path, HTTP/1.1, and one `Host`, which is that of the address where the
-/// address names one (RFC 9112, 3.2.2; RFC 9113, 8.3.1).
-fn to_origin_form(parts: &mut Parts) -> Result<(), Refusal> {
-    parts.version = Version::HTTP_11;
-    let Some(authority) = parts.uri.authority() else {
-        return Ok(());
-    };
-    let host = HeaderValue::from_str(authority.as_str()).ok();
-    let host = host.filter(|_| !authority.as_str().contains('@'));
-    let host = host.ok_or(Refusal::BadHost("expected one without user information"))?;
-    parts.headers.insert(HOST, host);
-    let path = parts.uri.path_and_query().cloned();
-    parts.uri = path.map_or(Uri::from_static("/"), Uri::from);
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn only_what_was_sent_is_an_attempt() {
-        let mut journey = Journey::default();
+        let mut journey = Journey {
+            started: Instant::now(),
+            is_http2: false,
+            client: [10, 0, 0, 9].into(),
+            upstream: None,
+            tried: Vec::new(),
+            is_retried: false,
+            sticky: None,
+        };
         assert_eq!(journey.attempts(), 0);
         let upstream = Arc::new(Upstream::new(([10, 0, 0, 1], 80).into(), "lb"));
         journey.upstream = Some(upstream.clone());

@@ -23,7 +23,7 @@ const SERVER_TIMING: HeaderName = HeaderName::from_static(SERVER_TIMING_HEADER);
 
 /// The one at the other end of a client's connection.
 #[derive(Debug, Clone)]
-pub(crate) struct Client {
+pub struct Client {
     pub(crate) peer: IpAddr,
     /// The same, as a header's value, made once a connection.
     forwarded_for: HeaderValue,
@@ -44,6 +44,15 @@ impl Client {
             scheme: HeaderValue::from_static(if is_tls { "https" } else { "http" }),
             patience: HeaderValue::from(config.request_timeout.as_millis() as u64),
             is_trusted: holds(&config.trusted_proxies, peer),
+        }
+    }
+
+    /// Of the address that was asked for: a trusted proxy in front may have taken the TLS off.
+    pub fn scheme(&self, headers: &HeaderMap) -> &'static str {
+        let told = headers.get(&FORWARDED_PROTO).filter(|_| self.is_trusted);
+        match told.unwrap_or(&self.scheme).as_bytes() {
+            b"https" => "https",
+            _ => "http",
         }
     }
 
@@ -106,14 +115,12 @@ impl Said {
     /// Of one that a proxy in front of us has sent, which is believed.
     fn carried_on(headers: &HeaderMap, client: &Client) -> Said {
         let own = Said::begun(headers, client);
-        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-        let id = match text(REQUEST_ID_HEADER) {
-            Some(id) if is_plausible_id(id) => value(Bytes::copy_from_slice(id.as_bytes())),
-            _ => own.id,
-        };
-        let parent = text(TRACEPARENT_HEADER).and_then(|p| TraceContext::carry_on(p, fresh_id()));
+        let parent = headers
+            .get(&TRACEPARENT)
+            .and_then(|value| value.to_str().ok());
+        let parent = parent.and_then(|p| TraceContext::carry_on(p, fresh_id()));
         Said {
-            id,
+            id: given_id(headers, client).unwrap_or(own.id),
             traceparent: parent.map_or(own.traceparent, |place| value(place.to_string().into())),
             forwarded_for: chain(headers, client),
             forwarded_proto: headers
@@ -126,6 +133,22 @@ impl Said {
                 .map_or(own.deadline, |asked| earlier(asked, &client.patience)),
         }
     }
+}
+
+/// The id that a trusted client has given its request.
+pub(crate) fn given_id(headers: &HeaderMap, client: &Client) -> Option<HeaderValue> {
+    let given = headers.get(&REQUEST_ID).filter(|_| client.is_trusted)?;
+    given
+        .to_str()
+        .is_ok_and(is_plausible_id)
+        .then(|| given.clone())
+}
+
+/// The id of a request that goes no further.
+pub(crate) fn fresh_id_value() -> HeaderValue {
+    let mut buffer = [0; 36];
+    let text = fresh_id().hyphenated().encode_lower(&mut buffer);
+    HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("-"))
 }
 
 /// The one of two numbers of milliseconds that is over sooner.

@@ -13,9 +13,10 @@
 //! task of its own.
 
 mod access;
+mod arrival;
 mod body;
 mod cluster;
-mod config;
+pub mod config;
 pub mod discovery;
 mod exchange;
 mod figures;
@@ -27,8 +28,10 @@ mod outlier;
 mod passage;
 mod patrol;
 mod pool;
+pub mod program;
 mod protocol;
 mod refusal;
+mod reload;
 mod retry;
 mod selection;
 pub mod server;
@@ -40,9 +43,15 @@ mod upstream;
 mod worker;
 
 pub use access::AccessLog;
+pub use arrival::{Arrival, Said};
 pub use cluster::{Cluster, Rules};
 pub use config::ProxyConfig;
 pub use figures::Figures;
+pub use forward::{ClosesAtEnd, Forward, Journey};
+pub use headers::Client;
 pub use member::{Report, State};
+pub use passage::{AnswerBody, AnswerError};
+pub use refusal::Refusal;
+pub use reload::Reading;
 pub use tls::Certificate;
-pub use worker::Shared;
+pub use worker::{Shared, Worker};

@@ -48,7 +48,7 @@ struct Passage {
 
 /// A body to a client.
 #[derive(Debug)]
-pub(crate) struct AnswerBody(Answer);
+pub struct AnswerBody(Answer);
 
 #[derive(Debug)]
 enum Answer {
@@ -61,7 +61,7 @@ enum Answer {
 }
 
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum AnswerError {
+pub enum AnswerError {
     #[error(transparent)]
     Upstream(#[from] hyper::Error),
     #[error("nothing has moved for too long")]

@@ -11,7 +11,7 @@ use crate::passage::AnswerBody;
 
 /// Why there is no answer of an upstream.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Refusal {
+pub enum Refusal {
     /// What was expected of it.
     BadHost(&'static str),
     /// The request is not for proxies: we speak for the shop alone, and open no tunnels.
@@ -24,6 +24,8 @@ pub(crate) enum Refusal {
     Broken,
     Overloaded,
     NobodyReady,
+    /// It is not for this proxy to answer.
+    NotHere,
     /// An upstream broke off, or gave no answer that could be understood.
     BadUpstream,
     Late,
@@ -68,6 +70,7 @@ impl Refusal {
             Refusal::NobodyReady => {
                 Problem::new(503, "no-upstream", "The shop is away for a moment").retry_after(1)
             }
+            Refusal::NotHere => Problem::new(404, "not-here", "There is nothing here"),
             Refusal::BadUpstream => Problem::new(
                 502,
                 "bad-upstream",

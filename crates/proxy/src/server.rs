@@ -7,14 +7,15 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use http::Request;
+use bytes::Bytes;
+use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::GracefulShutdown;
-use runtime::HttpConfig;
 use runtime::config::ConfigError;
 use runtime::server::{ACCEPT_PAUSE, Connection, MAX_HEAD_BYTES, Paced, bound_unsent};
+use runtime::{BoxError, HttpConfig};
 use socket2::{Domain, Socket, Type};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
@@ -23,7 +24,6 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
-use crate::forward::forward;
 use crate::headers::Client;
 use crate::protocol::{Begun, Protocol};
 use crate::tls::Certificate;
@@ -37,6 +37,17 @@ const BACKLOG: i32 = 1024;
 const MAX_STREAMS: u32 = 32;
 const STREAM_BYTES: u32 = 64 << 10;
 const CONNECTION_BYTES: u32 = 256 << 10;
+
+/// What a proxy does with each request; each worker has one.
+pub trait Handler: 'static {
+    type Body: http_body::Body<Data = Bytes, Error: Into<BoxError>> + 'static;
+
+    fn handle(
+        &self,
+        client: &Rc<Client>,
+        request: Request<Incoming>,
+    ) -> impl Future<Output = Response<Self::Body>>;
+}
 
 /// Where a proxy listens.
 #[derive(Debug, Clone)]
@@ -95,13 +106,19 @@ fn socket(address: SocketAddr) -> io::Result<StdListener> {
 }
 
 /// Runs one worker on this thread until `drain`, then until its requests have ended.
-pub fn run(shared: Arc<Shared>, sockets: Sockets, drain: CancellationToken) -> io::Result<()> {
+pub fn run<H: Handler>(
+    shared: Arc<Shared>,
+    sockets: Sockets,
+    drain: CancellationToken,
+    handler: impl FnOnce(Rc<Worker>) -> H,
+) -> io::Result<()> {
     let tokio = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build_local(tokio::runtime::LocalOptions::default())?;
     tokio.block_on(async move {
         let worker = Worker::start(shared);
-        let server = Rc::new(Server::new(worker, drain.clone()));
+        let handler = handler(worker.clone());
+        let server = Rc::new(Server::new(worker, handler, drain.clone()));
         let plain = TcpListener::from_std(sockets.plain)?;
         let secure = match sockets.tls {
             Some((socket, certificate)) => {
@@ -140,15 +157,16 @@ impl<F: Future + 'static> hyper::rt::Executor<F> for Local {
     }
 }
 
-pub(crate) struct Server {
+pub(crate) struct Server<H> {
     worker: Rc<Worker>,
+    handler: Rc<H>,
     http1: http1::Builder,
     http2: http2::Builder<Local>,
     drain: CancellationToken,
 }
 
-impl Server {
-    pub(crate) fn new(worker: Rc<Worker>, drain: CancellationToken) -> Server {
+impl<H: Handler> Server<H> {
+    pub(crate) fn new(worker: Rc<Worker>, handler: H, drain: CancellationToken) -> Server<H> {
         // Time-outs are the connection's, as in `runtime::server`.
         let mut http1 = http1::Builder::new();
         http1.max_buf_size(MAX_HEAD_BYTES).header_read_timeout(None);
@@ -161,6 +179,7 @@ impl Server {
             .max_send_buf_size(STREAM_BYTES as usize);
         Server {
             worker,
+            handler: Rc::new(handler),
             http1,
             http2,
             drain,
@@ -239,10 +258,10 @@ impl Server {
         let Some(Ok((protocol, begun))) = self.drain.run_until_cancelled(begun).await else {
             return;
         };
-        let worker = self.worker.clone();
+        let handler = self.handler.clone();
         let service = hyper::service::service_fn(move |request: Request<Incoming>| {
-            let (worker, client) = (worker.clone(), client.clone());
-            async move { Ok::<_, Infallible>(forward(&worker, &client, request).await) }
+            let (handler, client) = (handler.clone(), client.clone());
+            async move { Ok::<_, Infallible>(handler.handle(&client, request).await) }
         });
         let io = TokioIo::new(begun);
         let ended = match protocol {

@@ -24,7 +24,7 @@ use turmoil::{Builder, Sim};
 
 use crate::server::Server;
 use crate::worker::Worker;
-use crate::{AccessLog, Cluster, Figures, ProxyConfig, Shared};
+use crate::{AccessLog, Cluster, Figures, Forward, ProxyConfig, Shared};
 
 const SEEDS: u64 = 16;
 const BOXES: [&str; 3] = ["web-1", "web-2", "web-3"];
@@ -116,7 +116,11 @@ async fn serve_balancer() -> turmoil::Result {
         workers: 1,
         config: ArcSwap::from_pointee(config),
     }));
-    let server = Rc::new(Server::new(worker, CancellationToken::new()));
+    let server = Rc::new(Server::new(
+        worker.clone(),
+        Forward(worker),
+        CancellationToken::new(),
+    ));
     let graceful = GracefulShutdown::new();
     let listener = TcpListener::bind((IpAddr::from(Ipv4Addr::UNSPECIFIED), 8080)).await?;
     loop {

@@ -34,7 +34,7 @@ pub struct Shared {
 }
 
 #[derive(Debug)]
-pub(crate) struct Worker {
+pub struct Worker {
     shared: Arc<Shared>,
     pool: Pool,
     patrol: Patrol,

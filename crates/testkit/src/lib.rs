@@ -1,6 +1,6 @@
 //! For tests that cross crates: a real database that comes and goes, a whole shop on a port of its
 //! own or as three services, requests in a line, a browser, a binary as it
-//! ships, and a proxy that cuts the sockets of whoever goes through it.
+//! ships, bytes on its sockets, and a proxy that cuts the sockets of whoever goes through it.
 //!
 //! Never in a program that ships.
 //!
@@ -11,6 +11,7 @@ mod client;
 mod cut;
 mod database;
 mod process;
+pub mod raw;
 mod services;
 mod shop;
 

@@ -1,56 +1,61 @@
-//! What the balancer has on its admin port: `GET /upstreams`, `POST /reload`.
+//! Reading the configuration again while requests go on.
 
+use std::fmt;
 use std::sync::Arc;
 
-use axum::extract::State;
-use axum::http::StatusCode;
-use axum::routing::{get, post};
-use axum::{Json, Router};
-use proxy::{Certificate, ProxyConfig, Report, Shared};
 use runtime::config::ConfigError;
-use serde::Serialize;
+
+use crate::config::ProxyConfig;
+use crate::tls::Certificate;
+use crate::worker::Shared;
+
+/// A configuration that was read, and is not used yet.
+pub struct Reading {
+    proxy: ProxyConfig,
+    own: Box<dyn FnOnce() + Send>,
+}
+
+impl Reading {
+    pub fn new(proxy: ProxyConfig) -> Reading {
+        Reading {
+            proxy,
+            own: Box::new(|| {}),
+        }
+    }
+
+    /// What else is to be done once all of it has proved good.
+    pub fn then(self, own: impl FnOnce() + Send + 'static) -> Reading {
+        Reading {
+            own: Box::new(own),
+            ..self
+        }
+    }
+}
 
 /// Reads the configuration again. Cheap to clone.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Reloader {
     shared: Arc<Shared>,
     certificate: Option<Arc<Certificate>>,
+    read: Arc<dyn Fn() -> Result<Reading, ConfigError> + Send + Sync>,
 }
 
-#[derive(Debug, Serialize)]
-struct Upstreams {
-    upstreams: Vec<Report>,
-    /// Ejections are ignored, as most upstreams are ejected.
-    panic: bool,
-}
-
-pub(crate) fn routes(reloader: Reloader) -> Router {
-    Router::new()
-        .route("/upstreams", get(upstreams))
-        .route("/reload", post(reload))
-        .with_state(reloader)
-}
-
-async fn upstreams(State(reloader): State<Reloader>) -> Json<Upstreams> {
-    let cluster = &reloader.shared.cluster;
-    Json(Upstreams {
-        upstreams: cluster.report(),
-        panic: cluster.is_panic(),
-    })
-}
-
-async fn reload(State(reloader): State<Reloader>) -> (StatusCode, String) {
-    match reloader.reload() {
-        Ok(()) => (StatusCode::OK, "reloaded\n".to_owned()),
-        Err(mistake) => (StatusCode::UNPROCESSABLE_ENTITY, format!("{mistake}\n")),
+impl fmt::Debug for Reloader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reloader").finish_non_exhaustive()
     }
 }
 
 impl Reloader {
-    pub(crate) fn new(shared: Arc<Shared>, certificate: Option<Arc<Certificate>>) -> Reloader {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        certificate: Option<Arc<Certificate>>,
+        read: impl Fn() -> Result<Reading, ConfigError> + Send + Sync + 'static,
+    ) -> Reloader {
         Reloader {
             shared,
             certificate,
+            read: Arc::new(read),
         }
     }
 
@@ -69,7 +74,8 @@ impl Reloader {
     }
 
     fn read(&self) -> Result<(), String> {
-        let config: ProxyConfig = runtime::config::load().map_err(|error| error.to_string())?;
+        let reading = (self.read)().map_err(|error| error.to_string())?;
+        let config = reading.proxy;
         let now = self.shared.config.load();
         if config.needs_restart(&now) {
             return Err(
@@ -85,6 +91,7 @@ impl Reloader {
         self.shared.access.set_sample(config.access_log.sample);
         self.shared.cluster.set_rules(config.rules());
         self.shared.config.store(Arc::new(config));
+        (reading.own)();
         Ok(())
     }
 }
