@@ -1,0 +1,99 @@
+//! What the CDN is told: all that a proxy is, and `[cache]`.
+
+use std::time::Duration;
+
+use proxy::ProxyConfig;
+use proxy::config::{
+    AccessLogConfig, HealthConfig, OutliersConfig, RetriesConfig, TlsConfig, UpstreamsConfig,
+};
+use runtime::config::positive;
+use runtime::{HttpConfig, LogConfig, ShutdownConfig};
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CdnConfig {
+    #[serde(default)]
+    pub(crate) http: HttpConfig,
+    #[serde(default)]
+    log: LogConfig,
+    #[serde(default)]
+    pub(crate) shutdown: ShutdownConfig,
+    /// The origin.
+    upstreams: UpstreamsConfig,
+    #[serde(default)]
+    health: HealthConfig,
+    #[serde(default)]
+    outliers: OutliersConfig,
+    #[serde(default)]
+    retries: RetriesConfig,
+    #[serde(default)]
+    tls: Option<TlsConfig>,
+    #[serde(default)]
+    access_log: AccessLogConfig,
+    #[serde(default)]
+    pub(crate) cache: CacheConfig,
+}
+
+/// `[cache]`: what is stored, and for how long.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct CacheConfig {
+    /// Memory for stored answers.
+    #[serde(deserialize_with = "positive::count")]
+    pub(crate) max_bytes: usize,
+    /// Larger bodies pass and are not stored.
+    #[serde(deserialize_with = "positive::count")]
+    pub(crate) max_object_bytes: usize,
+    /// Only addresses that begin with one of these are served; without any, all are.
+    pub(crate) paths: Vec<String>,
+    /// How long a missing object is known to be missing where the origin does not say.
+    #[serde(with = "humantime_serde")]
+    pub(crate) negative: Duration,
+    /// How long after its time an answer stands in for an origin that gives none, where the origin does
+    /// not say.
+    #[serde(with = "humantime_serde")]
+    pub(crate) stale_if_error: Duration,
+    /// Whether to guess how long an answer may be used where the origin does not say.
+    pub(crate) heuristic: bool,
+    /// Whether answers that set cookies are stored like others. A cookie is for one person as a rule,
+    /// whatever `Cache-Control` says beside it.
+    pub(crate) store_set_cookie: bool,
+}
+
+impl Default for CacheConfig {
+    fn default() -> CacheConfig {
+        CacheConfig {
+            max_bytes: 128 << 20,
+            max_object_bytes: 16 << 20,
+            paths: Vec::new(),
+            negative: Duration::from_secs(2),
+            // Longer than any outage of an origin should be.
+            stale_if_error: Duration::from_secs(24 * 60 * 60),
+            heuristic: false,
+            store_set_cookie: false,
+        }
+    }
+}
+
+impl CdnConfig {
+    pub(crate) fn proxy(&self) -> ProxyConfig {
+        ProxyConfig {
+            http: self.http.clone(),
+            log: self.log.clone(),
+            shutdown: self.shutdown.clone(),
+            upstreams: self.upstreams.clone(),
+            health: self.health.clone(),
+            outliers: self.outliers.clone(),
+            retries: self.retries.clone(),
+            tls: self.tls.clone(),
+            access_log: self.access_log.clone(),
+        }
+    }
+}
+
+impl CacheConfig {
+    pub(crate) fn serves(&self, path: &str) -> bool {
+        self.paths.is_empty() || self.paths.iter().any(|start| path.starts_with(start))
+    }
+}

@@ -1,0 +1,211 @@
+//! Asking the origin, once for all who wait: whatever becomes of the one whose request it was, the others
+//! get the answer, and it is stored.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use http::header::{ETAG, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED};
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, Method, Response, StatusCode};
+use http_body::Body as _;
+use http_body_util::BodyExt;
+use proxy::{AnswerBody, ClosesAtEnd, Journey, Refusal, Worker};
+use tokio::sync::oneshot;
+
+use crate::cdn::Cdn;
+use crate::clock::Millis;
+use crate::filling::{Broken, Filling};
+use crate::flights::{Flight, Landing};
+use crate::freshness::is_failure;
+use crate::groups::Purge;
+use crate::head::{Asked, Head, Stored};
+use crate::key::Key;
+
+/// With these, some origins do something else than what they are asked for; no answer to that is to be
+/// found under the address.
+const OVERRIDES: [HeaderName; 5] = [
+    HeaderName::from_static("x-http-method"),
+    HeaderName::from_static("x-http-method-override"),
+    HeaderName::from_static("x-method-override"),
+    HeaderName::from_static("x-original-url"),
+    HeaderName::from_static("x-rewrite-url"),
+];
+
+#[derive(Debug)]
+pub(crate) struct Fetch {
+    pub(crate) cdn: Arc<Cdn>,
+    pub(crate) worker: Rc<Worker>,
+    pub(crate) journey: Journey,
+    pub(crate) key: Key,
+    /// The request as it came: it is this that later ones are compared with.
+    pub(crate) request: HeaderMap,
+    /// The request as it goes.
+    pub(crate) parts: Parts,
+    /// What is stored and may be validated.
+    pub(crate) stale: Option<Arc<Stored>>,
+    pub(crate) flight: Arc<Flight>,
+    /// What came from there last was not stored, perhaps as it was too long: only an answer that says
+    /// how long it is can be now.
+    pub(crate) is_wary: bool,
+}
+
+impl Fetch {
+    /// `passed` gets what is for the one who asks alone.
+    pub(crate) async fn run(mut self, passed: Option<oneshot::Sender<Response<AnswerBody>>>) {
+        self.prepare();
+        let (at, after) = (Millis::now(), self.cdn.store.purges.last());
+        let parts = self.parts.clone();
+        let answer = self.journey.travel(&self.worker, parts, None).await;
+        let asked = Asked {
+            at,
+            after,
+            answered: Millis::now(),
+        };
+        match answer {
+            Err(refusal) => self.flight.land(self.stood_in_or(Landing::Failed(refusal))),
+            Ok(answer) => self.receive(answer, asked, passed).await,
+        }
+    }
+
+    fn prepare(&mut self) {
+        self.parts.method = Method::GET;
+        let headers = &mut self.parts.headers;
+        for name in OVERRIDES {
+            headers.remove(name);
+        }
+        // RFC 9111, 4.3.1.
+        if let Some(stale) = &self.stale {
+            for (validator, condition) in
+                [(ETAG, IF_NONE_MATCH), (LAST_MODIFIED, IF_MODIFIED_SINCE)]
+            {
+                if let Some(value) = stale.head.headers.get(validator) {
+                    headers.insert(condition, value.clone());
+                }
+            }
+        }
+    }
+
+    async fn receive(
+        &self,
+        answer: Response<AnswerBody>,
+        asked: Asked,
+        passed: Option<oneshot::Sender<Response<AnswerBody>>>,
+    ) {
+        let status = answer.status();
+        if let (StatusCode::NOT_MODIFIED, Some(stale)) = (status, &self.stale) {
+            return self
+                .flight
+                .land(self.validated(stale, answer.headers(), asked));
+        }
+        if is_failure(status) {
+            let landing = self.stood_in_or(Landing::Failed(Refusal::BadUpstream));
+            if matches!(landing, Landing::StoodIn(_)) {
+                return self.flight.land(landing);
+            }
+        }
+        match self.storable(&answer, asked) {
+            Some(head) => self.fill(Arc::new(head), answer).await,
+            None => {
+                // Who waits for an origin in trouble does not ask it once more.
+                self.flight.land(match is_failure(status) {
+                    true => Landing::PassFailed,
+                    false => Landing::Pass,
+                });
+                if !is_failure(status) {
+                    self.cdn.store.note_pass(&self.key, asked.answered);
+                }
+                if let Some(passed) = passed {
+                    // Nobody is there any more if this fails.
+                    let _ = passed.send(answer);
+                }
+            }
+        }
+    }
+
+    fn storable(&self, answer: &Response<AnswerBody>, asked: Asked) -> Option<Head> {
+        let config = self.cdn.config.load();
+        let length = answer.body().size_hint().exact();
+        let has_room = length.map_or(!self.is_wary, |length| {
+            length <= config.max_object_bytes as u64 && self.cdn.room.has(length as usize)
+        });
+        // Nobody can tell whether such an answer is whole (RFC 9112, 8).
+        let has_end = answer.extensions().get::<ClosesAtEnd>().is_none();
+        match has_room && has_end {
+            true => Head::of(&self.key, &self.request, answer, asked, &config),
+            false => None,
+        }
+    }
+
+    /// Takes the body in, and gives it to all who wait.
+    async fn fill(&self, head: Arc<Head>, answer: Response<AnswerBody>) {
+        let most = self.cdn.config.load().max_object_bytes;
+        let of_one = head.withheld_from(answer.headers());
+        let mut body = answer.into_body();
+        let length = body.size_hint().exact();
+        let room = self.cdn.room.clone();
+        let filling = Arc::new(Filling::new(head.clone(), length, of_one, room));
+        self.flight.land(Landing::Filling(filling.clone()));
+        let end = loop {
+            match body.frame().await {
+                None => break Ok(()),
+                Some(Err(_)) => break Err(Broken::Off),
+                Some(Ok(frame)) => {
+                    let Ok(data) = frame.into_data() else {
+                        continue;
+                    };
+                    self.cdn.figures.note_fetched(data.len() as u64);
+                    if let Err(broken) = filling.push(data, most) {
+                        self.cdn.store.note_pass(&self.key, Millis::now());
+                        break Err(broken);
+                    }
+                }
+            }
+        };
+        // Whoever has seen the end finds it stored.
+        if end.is_ok() && !self.flight.is_doomed() {
+            let body = filling.whole();
+            let stored = Arc::new(Stored { head, body });
+            self.cdn.store.put(&self.key, &self.request, stored);
+        }
+        filling.end(end);
+    }
+
+    fn validated(&self, stale: &Arc<Stored>, news: &HeaderMap, asked: Asked) -> Landing {
+        let config = self.cdn.config.load();
+        let head = stale
+            .head
+            .freshened(&self.key, &self.request, news, asked, &config);
+        let Some(head) = head else {
+            // It may be used this once, and is not to be kept.
+            self.cdn.store.purge(&self.key, Purge::Hard);
+            return Landing::Validated(stale.clone());
+        };
+        let stored = Arc::new(Stored {
+            head: Arc::new(head),
+            body: stale.body.clone(),
+        });
+        if !self.flight.is_doomed() {
+            self.cdn.store.put(&self.key, &self.request, stored.clone());
+        }
+        Landing::Validated(stored)
+    }
+
+    /// What is stored, where it may be used for want of better (RFC 9111, 4.2.4; RFC 5861, 4).
+    fn stood_in_or(&self, landing: Landing) -> Landing {
+        let now = Millis::now();
+        let may_stand_in =
+            |stale: &&Arc<Stored>| stale.head.freshness.may_stand_in(stale.head.stale_age(now));
+        match self.stale.as_ref().filter(may_stand_in) {
+            Some(stale) => Landing::StoodIn(stale.clone()),
+            None => landing,
+        }
+    }
+}
+
+impl Drop for Fetch {
+    /// Nobody waits for a fetch that is no more.
+    fn drop(&mut self) {
+        self.flight.land_if_not_yet(Landing::Pass);
+        self.cdn.flights.leave(&self.key, &self.flight);
+    }
+}

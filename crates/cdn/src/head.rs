@@ -1,0 +1,397 @@
+//! A stored answer: its head, which decides about everything, and its body.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
+
+use bytes::Bytes;
+use http::header::{
+    AGE, AUTHORIZATION, CONTENT_LENGTH, COOKIE, DATE, ETAG, EXPIRES, LAST_MODIFIED, SET_COOKIE,
+};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+
+use crate::clock::{Millis, parse_date};
+use crate::config::CacheConfig;
+use crate::directives::Directives;
+use crate::freshness::{Birth, Freshness, is_heuristically_cacheable};
+use crate::groups::{self, Purge};
+use crate::key::Key;
+use crate::vary::Vary;
+
+pub(crate) const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
+
+/// What is said of one request, and so is no part of an answer that others get; and its length, which
+/// differs with what they want of it.
+const OF_ONE_REQUEST: [HeaderName; 4] = [
+    AGE,
+    CONTENT_LENGTH,
+    HeaderName::from_static("server-timing"),
+    HeaderName::from_static("x-request-id"),
+];
+
+#[derive(Debug)]
+pub(crate) struct Head {
+    pub(crate) status: StatusCode,
+    /// As they go to clients, but for what is said of one request.
+    pub(crate) headers: HeaderMap,
+    pub(crate) vary: Vary,
+    pub(crate) birth: Birth,
+    /// It was asked for after the purge with this number.
+    pub(crate) after: u64,
+    pub(crate) freshness: Freshness,
+    /// When it was made: validator of last resort (RFC 9111, 4.3.2).
+    pub(crate) modified: Millis,
+    /// Requests that carry credentials may have it, too (RFC 9111, 3.5).
+    pub(crate) is_for_all: bool,
+    /// What it can be purged by, besides its address.
+    pub(crate) groups: Box<[Box<str>]>,
+    /// What is known of purges, see [`crate::groups`].
+    pub(crate) checked: AtomicU64,
+    pub(crate) purged: AtomicU8,
+}
+
+#[derive(Debug)]
+pub(crate) struct Stored {
+    pub(crate) head: Arc<Head>,
+    pub(crate) body: Bytes,
+}
+
+/// When an answer was asked for, and came.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asked {
+    pub(crate) at: Millis,
+    /// The number of the last purge before.
+    pub(crate) after: u64,
+    pub(crate) answered: Millis,
+}
+
+impl Asked {
+    #[cfg(test)]
+    pub(crate) fn now(after: u64) -> Asked {
+        let now = Millis::now();
+        Asked {
+            at: now,
+            after,
+            answered: now,
+        }
+    }
+}
+
+/// Whether a request says who asks, and how.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Credentials {
+    pub(crate) authorization: bool,
+    cookie: bool,
+}
+
+impl Credentials {
+    pub(crate) fn of(request: &HeaderMap) -> Credentials {
+        Credentials {
+            authorization: request.contains_key(AUTHORIZATION),
+            cookie: request.contains_key(COOKIE),
+        }
+    }
+}
+
+impl Head {
+    /// The head under which an answer is stored; `None` where it may not be, or need not (RFC 9111, 3).
+    pub(crate) fn of(
+        key: &Key,
+        request: &HeaderMap,
+        answer: &Response<impl Sized>,
+        asked: Asked,
+        config: &CacheConfig,
+    ) -> Option<Head> {
+        let (status, headers) = (answer.status(), answer.headers());
+        let directives = Directives::of(headers);
+        if !is_storable(
+            status,
+            headers,
+            &directives,
+            Credentials::of(request),
+            config,
+        ) {
+            return None;
+        }
+        let vary = Vary::of(headers, request)?;
+        let birth = Birth::of(headers, asked.at, asked.answered);
+        let freshness = Freshness::of(status, headers, &directives, &birth, config);
+        let has_validator = headers.contains_key(ETAG) || headers.contains_key(LAST_MODIFIED);
+        // Of a life of its own, or one that its status gives it (RFC 9111, 3).
+        let is_told = directives.max_age.or(directives.s_maxage).is_some()
+            || headers.contains_key(EXPIRES)
+            || directives.public
+            || is_heuristically_cacheable(status);
+        let is_of_use = freshness.lifetime > 0 || has_validator || freshness.may_stand_in(0);
+        if !is_told || !is_of_use {
+            return None;
+        }
+        let modified = headers.get(LAST_MODIFIED).or(headers.get(DATE));
+        let modified = modified.and_then(parse_date).unwrap_or(asked.answered);
+        let mut headers = headers.clone();
+        for name in OF_ONE_REQUEST.iter().chain(&directives.withheld) {
+            headers.remove(name);
+        }
+        Some(Head {
+            status,
+            vary,
+            birth,
+            after: asked.after,
+            freshness,
+            modified,
+            is_for_all: directives.public
+                || directives.s_maxage.is_some()
+                || directives.must_revalidate,
+            groups: groups::of(&headers, key.origin()),
+            headers,
+            checked: AtomicU64::new(asked.after),
+            purged: AtomicU8::new(0),
+        })
+    }
+
+    /// What of these, with which it came, is for the one who asked alone.
+    pub(crate) fn withheld_from(&self, headers: &HeaderMap) -> HeaderMap {
+        let mut withheld = HeaderMap::new();
+        for (name, value) in headers {
+            let is_framing = name == CONTENT_LENGTH || name == AGE;
+            if !is_framing && !self.headers.contains_key(name) {
+                withheld.append(name.clone(), value.clone());
+            }
+        }
+        withheld
+    }
+
+    /// The same answer, of which a 304 says that it is still good, and perhaps more (RFC 9111, 3.2).
+    pub(crate) fn freshened(
+        &self,
+        key: &Key,
+        request: &HeaderMap,
+        not_modified: &HeaderMap,
+        asked: Asked,
+        config: &CacheConfig,
+    ) -> Option<Head> {
+        let mut answer = Response::new(());
+        *answer.status_mut() = self.status;
+        let headers = answer.headers_mut();
+        *headers = self.headers.clone();
+        for name in not_modified.keys() {
+            if describes_body(name) {
+                continue;
+            }
+            headers.remove(name);
+            for value in not_modified.get_all(name) {
+                headers.append(name, value.clone());
+            }
+        }
+        Head::of(key, request, &answer, asked, config)
+    }
+
+    pub(crate) fn age(&self, now: Millis) -> u64 {
+        self.birth.age(now)
+    }
+
+    /// The age of one whose time is over, be it that it was made so.
+    pub(crate) fn stale_age(&self, now: Millis) -> u64 {
+        self.age(now).max(u64::from(self.freshness.lifetime))
+    }
+
+    pub(crate) fn etag(&self) -> Option<&HeaderValue> {
+        self.headers.get(ETAG)
+    }
+
+    /// As if its time were over.
+    pub(crate) fn purge_softly(&self) {
+        self.purged.fetch_max(Purge::Soft as u8, Relaxed);
+    }
+
+    /// Whether those who wait for the same may have it, too.
+    pub(crate) fn is_shared(&self, now: Millis) -> bool {
+        self.freshness.is_fresh(self.age(now))
+    }
+}
+
+/// What a 304 must not change, as the body stays as it is.
+fn describes_body(name: &HeaderName) -> bool {
+    matches!(
+        name.as_str(),
+        "content-encoding" | "content-length" | "content-range" | "content-type" | "etag"
+    )
+}
+
+fn is_storable(
+    status: StatusCode,
+    headers: &HeaderMap,
+    directives: &Directives,
+    credentials: Credentials,
+    config: &CacheConfig,
+) -> bool {
+    // Parts are not stored: we never ask for any. And 304 is no answer but about one.
+    let is_whole = status.as_u16() >= 200
+        && status != StatusCode::PARTIAL_CONTENT
+        && status != StatusCode::NOT_MODIFIED;
+    let is_forbidden = match directives.must_understand {
+        // Those who know what the status means may store it all the same (RFC 9111, 5.2.2.3).
+        true => !is_understood(status),
+        false => directives.no_store,
+    };
+    let is_for_one = credentials.authorization
+        && !(directives.public || directives.s_maxage.is_some() || directives.must_revalidate);
+    // Cookies say who asks as well as credentials do, and not every origin thinks of `Vary: Cookie`.
+    let is_of_one = (credentials.cookie || headers.contains_key(SET_COOKIE))
+        && !(directives.public || directives.s_maxage.is_some() || config.store_set_cookie);
+    let sets_cookie = headers.contains_key(SET_COOKIE) && !config.store_set_cookie;
+    is_whole && !is_forbidden && !directives.private && !is_for_one && !is_of_one && !sets_cookie
+}
+
+fn is_understood(status: StatusCode) -> bool {
+    status.canonical_reason().is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Millis = Millis(1_000_000_000_000);
+
+    fn head(
+        status: u16,
+        request: &[(&'static str, &str)],
+        answer: &[(&'static str, &str)],
+    ) -> Option<Head> {
+        head_with(status, request, answer, "")
+    }
+
+    fn head_with(
+        status: u16,
+        request: &[(&'static str, &str)],
+        answer: &[(&'static str, &str)],
+        config: &str,
+    ) -> Option<Head> {
+        let fill = |headers: &mut HeaderMap, lines: &[(&'static str, &str)]| {
+            for (name, value) in lines {
+                headers.append(*name, value.parse().unwrap());
+            }
+        };
+        let (mut asked, mut response) = (HeaderMap::new(), Response::new(()));
+        fill(&mut asked, request);
+        fill(response.headers_mut(), answer);
+        *response.status_mut() = StatusCode::from_u16(status).unwrap();
+        let key = Key::parse("http://shop/a").unwrap();
+        let config = toml::from_str(config).unwrap();
+        let times = Asked {
+            at: NOW,
+            after: 0,
+            answered: NOW,
+        };
+        Head::of(&key, &asked, &response, times, &config)
+    }
+
+    const MAX_AGE: (&str, &str) = ("cache-control", "max-age=60");
+
+    #[test]
+    fn rfc9111_3_only_what_has_a_life_or_a_validator_is_stored() {
+        assert!(head(200, &[], &[MAX_AGE]).is_some());
+        assert!(head(200, &[], &[("etag", "\"a\"")]).is_some());
+        assert!(head(200, &[], &[]).is_none());
+        assert!(head(404, &[], &[]).is_some());
+        assert!(head(500, &[], &[]).is_none());
+        assert!(head(500, &[], &[MAX_AGE]).is_some());
+    }
+
+    #[test]
+    fn rfc9111_3_what_is_for_one_alone_is_not_stored() {
+        for control in ["no-store, max-age=60", "private, max-age=60"] {
+            assert!(head(200, &[], &[("cache-control", control)]).is_none());
+        }
+        assert!(head(200, &[], &[MAX_AGE, ("vary", "*")]).is_none());
+        assert!(head(206, &[], &[MAX_AGE]).is_none());
+    }
+
+    #[test]
+    fn rfc9111_3_5_answers_to_those_who_say_who_they_are_have_to_be_meant_for_all() {
+        for who in [("authorization", "Basic x"), ("cookie", "a=b")] {
+            assert!(head(200, &[who], &[MAX_AGE]).is_none());
+            for control in ["public, max-age=60", "s-maxage=60"] {
+                assert!(head(200, &[who], &[("cache-control", control)]).is_some());
+            }
+        }
+        let must = ("cache-control", "must-revalidate, max-age=60");
+        assert!(head(200, &[("authorization", "Basic x")], &[must]).is_some());
+    }
+
+    #[test]
+    fn answers_that_set_cookies_are_stored_only_where_that_is_wanted() {
+        let public = ("cache-control", "public, max-age=60");
+        let answer = [public, ("set-cookie", "session=1")];
+        assert!(head(200, &[], &answer).is_none());
+        assert!(head_with(200, &[], &answer, "store_set_cookie = true").is_some());
+    }
+
+    #[test]
+    fn rfc9111_5_2_2_3_must_understand_goes_before_no_store() {
+        let control = ("cache-control", "no-store, must-understand, max-age=60");
+        assert!(head(200, &[], &[control]).is_some());
+        assert!(head(299, &[], &[control]).is_none());
+    }
+
+    #[test]
+    fn what_is_said_of_one_request_or_withheld_is_not_stored() {
+        let head = head(
+            200,
+            &[],
+            &[
+                ("cache-control", "max-age=60, no-cache=\"secret\""),
+                ("secret", "1"),
+                ("age", "3"),
+                ("x-request-id", "a"),
+                ("kept", "1"),
+            ],
+        );
+        let names: Vec<String> = head
+            .unwrap()
+            .headers
+            .keys()
+            .map(|n| n.to_string())
+            .collect();
+        assert_eq!(names, ["cache-control", "kept"]);
+    }
+
+    #[test]
+    fn rfc9111_3_2_a_304_changes_the_head_but_not_what_describes_the_body() {
+        let old = head(
+            200,
+            &[],
+            &[
+                ("cache-control", "max-age=0"),
+                ("etag", "\"a\""),
+                ("content-type", "text/css"),
+                ("one", "old"),
+                ("two", "old"),
+            ],
+        );
+        let mut news = HeaderMap::new();
+        for (name, value) in [
+            ("cache-control", "max-age=60"),
+            ("content-type", "text/html"),
+            ("one", "new"),
+            ("x-request-id", "b"),
+        ] {
+            news.insert(name, value.parse().unwrap());
+        }
+        let key = Key::parse("http://shop/a").unwrap();
+        let times = Asked::now(0);
+        let old = old.unwrap();
+        let new = old.freshened(
+            &key,
+            &HeaderMap::new(),
+            &news,
+            times,
+            &CacheConfig::default(),
+        );
+        let new = new.unwrap();
+        assert_eq!(new.freshness.lifetime, 60);
+        let text = |name| new.headers.get(name).map(|v| v.to_str().unwrap());
+        assert_eq!(text("content-type"), Some("text/css"));
+        assert_eq!((text("one"), text("two")), (Some("new"), Some("old")));
+        assert_eq!(text("x-request-id"), None);
+    }
+}
