@@ -6,7 +6,7 @@ use crate::compose::Compose;
 use crate::console;
 use crate::k6::{LoadTest, Outcome};
 use crate::prometheus::{self, BoxLoad};
-use crate::stage::Stage;
+use crate::stage::{Stage, Weakness};
 use crate::up;
 
 /// What a breaker did to a stage.
@@ -29,6 +29,14 @@ impl Breakage {
         prometheus::saturated(&self.boxes)
     }
 
+    /// Whether it broke the way it should: by that alone, where no box is to be full.
+    fn shows(&self, weakness: Weakness) -> bool {
+        match weakness {
+            Weakness::Saturated(service) => !self.holds() && self.saturated() == Some(service),
+            Weakness::Exceeded(metric) => self.outcome.failed() == [metric],
+        }
+    }
+
     fn tell(&self) {
         for threshold in &self.outcome.thresholds {
             let verdict = if threshold.ok { "ok  " } else { "FAIL" };
@@ -37,10 +45,11 @@ impl Breakage {
         for load in &self.boxes {
             println!("{}", load.describe());
         }
+        let failed = self.outcome.failed();
         let verdict = match (self.holds(), self.saturated()) {
             (true, _) => "holds".to_owned(),
             (false, Some(name)) => format!("breaks: {name} is saturated"),
-            (false, None) => "breaks, but no tier is saturated: look at the report".to_owned(),
+            (false, None) => format!("breaks, though no tier is saturated: {}", failed.join(", ")),
         };
         println!(
             "{} under breaker {}: {verdict}",
@@ -113,8 +122,8 @@ pub(crate) async fn prove(
     up::bring_up(compose, next, false).await?;
     let after = break_stage(compose, breaker, next).await?;
 
-    let expected = breaker.weakest_service();
-    let broke = !before.holds() && before.saturated() == Some(expected);
+    let weakness = breaker.weakness();
+    let broke = before.shows(weakness);
     let proved = broke && after.holds();
     if as_json {
         println!(
@@ -124,12 +133,14 @@ pub(crate) async fn prove(
     } else {
         before.tell();
         after.tell();
+        let (expected, verb) = match weakness {
+            Weakness::Saturated(service) => (service, "is saturated"),
+            Weakness::Exceeded(metric) => (metric, "fails"),
+        };
         if proved {
             println!("proved: {expected} breaks {breaker}, and {next} holds");
         } else if !broke {
-            println!(
-                "not proved: {breaker} should break, and {expected} should be what is saturated"
-            );
+            println!("not proved: {breaker} should break, and by this: {expected} {verb}");
         } else {
             println!("not proved: {next} should hold");
         }

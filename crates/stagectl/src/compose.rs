@@ -93,6 +93,11 @@ impl Compose {
         format!("http://127.0.0.1:{}", self.ports.front)
     }
 
+    /// Where the assets' own host is, in stages that have one.
+    pub(crate) fn cdn_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.ports.cdn)
+    }
+
     pub(crate) fn ports(&self) -> Ports {
         self.ports
     }

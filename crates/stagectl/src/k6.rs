@@ -42,6 +42,13 @@ impl Outcome {
     pub(crate) fn passed(&self) -> bool {
         self.thresholds.iter().all(|threshold| threshold.ok)
     }
+
+    /// The figures whose thresholds failed.
+    pub(crate) fn failed(&self) -> Vec<&str> {
+        let thresholds = self.thresholds.iter();
+        let failed = thresholds.filter(|threshold| !threshold.ok);
+        failed.map(|threshold| &*threshold.metric).collect()
+    }
 }
 
 /// A load test of `loadtests/`, against the running stage.

@@ -11,6 +11,7 @@ mod balancer;
 mod bench;
 mod breaker;
 mod cap;
+mod cdn;
 mod check;
 mod cli;
 mod compose;

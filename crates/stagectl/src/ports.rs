@@ -7,6 +7,7 @@ use crate::Missing;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Ports {
     pub(crate) front: u16,
+    pub(crate) cdn: u16,
     pub(crate) control: u16,
     pub(crate) prometheus: u16,
 }
@@ -15,6 +16,7 @@ impl Ports {
     pub(crate) fn from_env() -> anyhow::Result<Ports> {
         Ok(Ports {
             front: port("FRONT_PORT", 8080)?,
+            cdn: port("CDN_PORT", 8085)?,
             control: port("CONTROL_PORT", 8090)?,
             prometheus: port("PROMETHEUS_PORT", 9090)?,
         })
@@ -32,13 +34,14 @@ impl Ports {
     fn further(self, by: u16) -> Option<Ports> {
         Some(Ports {
             front: self.front.checked_add(by)?,
+            cdn: self.cdn.checked_add(by)?,
             control: self.control.checked_add(by)?,
             prometheus: self.prometheus.checked_add(by)?,
         })
     }
 
-    fn each(self) -> [u16; 3] {
-        [self.front, self.control, self.prometheus]
+    fn each(self) -> [u16; 4] {
+        [self.front, self.cdn, self.control, self.prometheus]
     }
 
     /// Says which port another program holds, and how to choose another.
@@ -55,9 +58,10 @@ impl Ports {
     }
 
     /// As compose files read them.
-    pub(crate) fn env(self) -> [(&'static str, String); 3] {
+    pub(crate) fn env(self) -> [(&'static str, String); 4] {
         [
             ("FRONT_PORT", self.front.to_string()),
+            ("CDN_PORT", self.cdn.to_string()),
             ("CONTROL_PORT", self.control.to_string()),
             ("PROMETHEUS_PORT", self.prometheus.to_string()),
         ]
@@ -95,6 +99,7 @@ mod tests {
         let port = taken.local_addr().expect("an address").port();
         let ports = Ports {
             front: port - 10_000,
+            cdn: 21_003,
             control: 21_001,
             prometheus: 21_002,
         };

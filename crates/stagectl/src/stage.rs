@@ -11,7 +11,7 @@ use serde::Serialize;
 pub(crate) struct Stage(u8);
 
 impl Stage {
-    pub(crate) const ALL: [Stage; 3] = [Stage(1), Stage(2), Stage(3)];
+    pub(crate) const ALL: [Stage; 4] = [Stage(1), Stage(2), Stage(3), Stage(4)];
 
     pub(crate) fn number(self) -> u8 {
         self.0
@@ -26,7 +26,8 @@ impl Stage {
         match self.0 {
             1 => "one box",
             2 => "split tiers",
-            _ => "load balancer, web cluster",
+            3 => "load balancer, web cluster",
+            _ => "CDN",
         }
     }
 
@@ -35,7 +36,8 @@ impl Stage {
         match self.0 {
             1 => &[("box", 1)],
             2 => &[("db", 1), ("web", 1)],
-            _ => &[("db", 1), ("lb", 1), ("web", 3), ("worker", 1)],
+            3 => &[("db", 1), ("lb", 1), ("web", 3), ("worker", 1)],
+            _ => &[("cdn", 1), ("db", 1), ("lb", 1), ("web", 3), ("worker", 1)],
         }
     }
 
@@ -72,11 +74,18 @@ impl Stage {
         Stage::ALL.into_iter().find(|stage| stage.0 == self.0 + 1)
     }
 
-    /// The service whose boxes this stage's breaker saturates.
-    pub(crate) fn weakest_service(self) -> &'static str {
+    /// Whether assets have a host of their own.
+    pub(crate) fn has_cdn(self) -> bool {
+        self.count("cdn") > 0
+    }
+
+    /// What gives way under this stage's breaker.
+    pub(crate) fn weakness(self) -> Weakness {
         match self.0 {
-            1 => "box",
-            _ => "web",
+            1 => Weakness::Saturated("box"),
+            2 => Weakness::Saturated("web"),
+            3 => Weakness::Exceeded("origin_bytes_per_visit"),
+            _ => Weakness::Saturated("db"),
         }
     }
 
@@ -97,6 +106,15 @@ impl Stage {
             _ => "worker",
         }
     }
+}
+
+/// How a stage breaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Weakness {
+    /// The boxes of this service are at their cap.
+    Saturated(&'static str),
+    /// No box is: it is this figure of the load test that is too large.
+    Exceeded(&'static str),
 }
 
 /// What the box with this number of a service calls itself (see `boxstat`).
@@ -139,6 +157,7 @@ mod tests {
         assert_eq!(boxes, ["db", "lb", "web", "web-2", "web-3", "worker"]);
         assert_eq!(Stage(3).count("web"), 3);
         assert!(!Stage(2).has_balancer());
+        assert!(Stage(4).has_cdn() && !Stage(3).has_cdn());
     }
 
     #[test]
@@ -147,7 +166,7 @@ mod tests {
         for bad in ["0", "9", "one", ""] {
             assert_eq!(
                 bad.parse::<Stage>(),
-                Err("expected the number of a stage: 1 or 2 or 3".to_owned())
+                Err("expected the number of a stage: 1 or 2 or 3 or 4".to_owned())
             );
         }
     }

@@ -1,5 +1,6 @@
 //! `./stage check N`: are all promises of stage N kept? A line for each, with what was seen.
 
+mod assets;
 mod boxes;
 mod cluster;
 mod framing;
@@ -70,6 +71,9 @@ pub(crate) async fn run(compose: &Compose, stage: Stage, as_json: bool) -> anyho
     framing::check(&mut report, compose).await;
     if stage.has_balancer() {
         cluster::check(&mut report, compose, stage).await;
+    }
+    if stage.has_cdn() {
+        assets::check(&mut report, compose).await;
     }
     report
         .check("the books balance", async {

@@ -1,4 +1,4 @@
-//! Who can reach whom: one door to the host, and the database only for those who use it.
+//! Who can reach whom: no door to the host but those that are meant, and the database only for those who use it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +13,7 @@ use crate::stage::Stage;
 
 pub(super) async fn check(report: &mut Report, compose: &Compose, stage: Stage) {
     report
-        .check("one box alone faces the host", door(compose, stage))
+        .check("nothing else faces the host", doors(compose, stage))
         .await;
     if stage.count("db") == 0 {
         return;
@@ -31,7 +31,7 @@ pub(super) async fn check(report: &mut Report, compose: &Compose, stage: Stage) 
     }
 }
 
-async fn door(compose: &Compose, stage: Stage) -> anyhow::Result<String> {
+async fn doors(compose: &Compose, stage: Stage) -> anyhow::Result<String> {
     let mut doors = Vec::new();
     for (container, networking) in boxes(compose).await? {
         let bindings = networking["HostConfig"]["PortBindings"].as_object();
@@ -39,12 +39,19 @@ async fn door(compose: &Compose, stage: Stage) -> anyhow::Result<String> {
             doors.push(container.box_name);
         }
     }
-    let expected = match stage.has_balancer() {
+    let front = match stage.has_balancer() {
         true => "lb",
         false => stage.web_service(),
     };
-    ensure!(doors == [expected], "expected {expected}, got {doors:?}");
-    Ok(format!("{expected} publishes a port, no other box does"))
+    let expected = match stage.has_cdn() {
+        true => vec!["cdn", front],
+        false => vec![front],
+    };
+    ensure!(doors == expected, "expected {expected:?}, got {doors:?}");
+    let expected = expected.join(" and ");
+    Ok(format!(
+        "ports of {expected} are published, of no other box"
+    ))
 }
 
 /// Boxes that share a network with the database.
@@ -60,7 +67,10 @@ async fn neighbours(compose: &Compose, stage: Stage) -> anyhow::Result<String> {
         .filter(|(_, networking)| !networks(networking).is_disjoint(&database));
     let near: Vec<_> = near.map(|(c, _)| c.box_name.as_str()).collect();
     let users = stage.boxes();
-    let users = users.iter().filter(|name| *name != "db" && *name != "lb");
+    let strangers = ["db", "lb", "cdn"];
+    let users = users
+        .iter()
+        .filter(|name| !strangers.contains(&name.as_str()));
     let users: Vec<_> = users.map(String::as_str).collect();
     ensure!(near == users, "expected {users:?}, got {near:?}");
     Ok(format!("beside it: {}", near.join(", ")))

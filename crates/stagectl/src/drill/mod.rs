@@ -5,6 +5,7 @@
 
 mod cap;
 mod capacity;
+mod cdn;
 mod changes;
 mod crowd;
 mod field;
@@ -44,6 +45,9 @@ pub(crate) enum Drill {
     WebCapacity,
     SoakLb,
     StickySessions,
+    OriginDown,
+    Purge,
+    ColdCache,
 }
 
 impl Drill {
@@ -69,6 +73,11 @@ impl Drill {
             Drill::StickySessions => {
                 "sessions in the web boxes and a sticky balancer, against sessions in Postgres"
             }
+            Drill::OriginDown => "the origin of the assets is dead: all that is stored is served",
+            Drill::Purge => {
+                "assets are purged, one by one and all at once: at once, and nobody notices"
+            }
+            Drill::ColdCache => "nothing is stored: each asset is asked for once at the origin",
         }
     }
 
@@ -76,6 +85,7 @@ impl Drill {
     fn first_stage(self) -> u8 {
         match self {
             Drill::Deploy => 2,
+            Drill::OriginDown | Drill::Purge | Drill::ColdCache => 4,
             _ => 3,
         }
     }
@@ -100,6 +110,9 @@ impl Drill {
             Drill::WebCapacity => capacity::web(field).await,
             Drill::SoakLb => soak::balancer(field).await,
             Drill::StickySessions => sticky::sessions(field).await,
+            Drill::OriginDown => cdn::origin_down(field).await,
+            Drill::Purge => cdn::purge(field).await,
+            Drill::ColdCache => cdn::cold(field).await,
         }
     }
 }
