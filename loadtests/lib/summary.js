@@ -5,7 +5,9 @@ export function handleSummary(data) {
   const thresholds = [];
   for (const [metric, figures] of Object.entries(metrics)) {
     for (const [threshold, result] of Object.entries(figures.thresholds || {})) {
-      thresholds.push({ metric, threshold, ok: result.ok });
+      // `p(95)<400` is about the value that k6 calls `p(95)`.
+      const [name] = /^[^<>=]+/.exec(threshold);
+      thresholds.push({ metric, threshold, seen: figures.values[name.trim()], ok: result.ok });
     }
   }
   const value = (metric, key) => (metrics[metric] ? metrics[metric].values[key] : 0);

@@ -40,7 +40,13 @@ impl Breakage {
     fn tell(&self) {
         for threshold in &self.outcome.thresholds {
             let verdict = if threshold.ok { "ok  " } else { "FAIL" };
-            println!("{verdict}  {}: {}", threshold.metric, threshold.threshold);
+            let seen = threshold
+                .seen
+                .map_or(String::new(), |seen| format!(", seen {seen:.4}"));
+            println!(
+                "{verdict}  {}: {}{seen}",
+                threshold.metric, threshold.threshold
+            );
         }
         for load in &self.boxes {
             println!("{}", load.describe());

@@ -35,6 +35,9 @@ pub(crate) struct Outcome {
 pub(crate) struct Threshold {
     pub(crate) metric: String,
     pub(crate) threshold: String,
+    /// The figure that it is about.
+    #[serde(default)]
+    pub(crate) seen: Option<f64>,
     pub(crate) ok: bool,
 }
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 
-use super::contest::{Added, Contender, Contest};
-use super::figures::{Figures, Offer};
+use super::contest::{Case, Contender, Contest};
+use super::figures::{Crowd, Figures, Offer};
 use crate::compose::Compose;
 use crate::container::Container;
 
@@ -52,37 +52,73 @@ impl Arena<'_> {
     }
 
     /// Waits until a contender answers, and sees that it does all that it is measured for.
-    pub(super) async fn check(&self, contender: &Contender, added: &Added) -> anyhow::Result<()> {
+    pub(super) async fn check(
+        &self,
+        contender: &Contender,
+        contest: &Contest,
+    ) -> anyhow::Result<()> {
         let port = contender.port.to_string();
-        let ask = ["/etc/bench/ask", &port, "/headers"];
+        let ask = ["/etc/bench/ask", &port, contest.probe];
         let answered = tokio::time::timeout(START, async {
-            loop {
-                if let Ok(answer) = self.run(&ask).await {
-                    return answer;
-                }
+            // A proxy whose upstreams are not there yet answers, too.
+            while !matches!(self.run(&ask).await, Ok(answer) if answer.starts_with("HTTP/1.1 200"))
+            {
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         });
         let name = contender.name;
-        let Ok(answer) = answered.await else {
+        if answered.await.is_err() {
             let log = self
                 .run(&["cat", &format!("/run/bench/{name}.log")])
                 .await?;
             bail!("{name} does not answer: {}", log.trim());
-        };
+        }
+        let answer = self.run(&ask).await?;
         let (head, body) = answer.split_once("\r\n\r\n").context("an answer's head")?;
+        let added = &contest.added;
         for (text, names, what) in [
             (head, added.to_answers, "answers"),
             (body, added.to_requests, "requests"),
         ] {
             for header in names {
                 ensure!(
-                    has_value(text, header),
+                    value(text, header).is_some(),
                     "{name} does not add {header} to {what}"
                 );
             }
         }
+        if let Some((header, word)) = added.told {
+            let told = value(head, header).unwrap_or_default();
+            ensure!(
+                told.to_ascii_lowercase().contains(word),
+                "{name} says {header}: {told:?}, expected {word}"
+            );
+        }
         Ok(())
+    }
+
+    /// Has many ask at once for something that a contender does not have, of an origin that takes half a
+    /// second for it.
+    pub(super) async fn crowd(&self, contender: &Contender, rare: &Case) -> anyhow::Result<Crowd> {
+        let before = self.origin_requests().await?;
+        let path = format!("{}/{}", rare.path, contender.name);
+        let offer = Offer::flat_out(rare);
+        let report = self.offer(contender, &offer, &path, ["0", "0.1"]).await?;
+        Ok(Crowd {
+            name: contender.name,
+            // Asking for the number is one, too.
+            fetches: self.origin_requests().await? - before - 1,
+            p50_ms: report.p50_us / 1e3,
+            p99_ms: report.p99_us / 1e3,
+        })
+    }
+
+    /// As nginx's `stub_status` has it: the third number of its third line.
+    async fn origin_requests(&self) -> anyhow::Result<u64> {
+        let status = self.run(&["/etc/bench/ask", "9001", "/status"]).await?;
+        let counts = status.lines().find(|line| line.starts_with(' '));
+        let requests = counts.and_then(|line| line.split_whitespace().nth(2)?.parse().ok());
+        requests.with_context(|| format!("no count of requests in {status:?}"))
     }
 
     /// Offers a load to a contender.
@@ -91,6 +127,17 @@ impl Arena<'_> {
         contender: &Contender,
         offer: &Offer<'_>,
     ) -> anyhow::Result<Figures> {
+        self.offer(contender, offer, offer.case.path, [WARM_UP, SECONDS])
+            .await
+    }
+
+    async fn offer(
+        &self,
+        contender: &Contender,
+        offer: &Offer<'_>,
+        path: &str,
+        [warm_up, seconds]: [&str; 2],
+    ) -> anyhow::Result<Figures> {
         let case = offer.case;
         let address = format!("127.0.0.1:{}", contender.port);
         let size = case.size.to_string();
@@ -98,9 +145,9 @@ impl Arena<'_> {
         let pid_file = format!("/run/bench/{}.pid", contender.name);
         let rate = offer.rate.map(|rate| rate.to_string());
         let mut args = vec!["taskset", "--cpu-list", "1", "loadgen"];
-        args.extend([&address, case.path, "--size", &size]);
+        args.extend([address.as_str(), path, "--size", &size]);
         args.extend(["--connections", &connections, "--pid-file", &pid_file]);
-        args.extend(["--warm-up", WARM_UP, "--seconds", SECONDS]);
+        args.extend(["--warm-up", warm_up, "--seconds", seconds]);
         args.extend(case.close.then_some("--close"));
         args.extend(rate.iter().flat_map(|rate| ["--rate", rate]));
         let what = || format!("{}, {}", contender.name, case.name);
@@ -120,11 +167,13 @@ impl Arena<'_> {
     }
 }
 
-/// Whether a line `name: value` is there, with a value.
-fn has_value(text: &str, name: &str) -> bool {
+/// The value in a line `name: value`, if there is one that is not empty.
+fn value<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     text.lines()
         .filter_map(|line| line.split_once(':'))
-        .any(|(key, value)| key.eq_ignore_ascii_case(name) && !value.trim().is_empty())
+        .filter(|(key, _)| key.eq_ignore_ascii_case(name))
+        .map(|(_, value)| value.trim())
+        .find(|value| !value.is_empty())
 }
 
 #[cfg(test)]
@@ -134,8 +183,8 @@ mod tests {
     #[test]
     fn a_header_without_a_value_is_none() {
         let text = "HTTP/1.1 200 OK\r\nX-Request-Id: 7\r\nx-empty: \r\n";
-        assert!(has_value(text, "x-request-id"));
-        assert!(!has_value(text, "x-empty"));
-        assert!(!has_value(text, "server-timing"));
+        assert_eq!(value(text, "x-request-id"), Some("7"));
+        assert_eq!(value(text, "x-empty"), None);
+        assert_eq!(value(text, "server-timing"), None);
     }
 }

@@ -51,6 +51,16 @@ pub(super) struct Measured {
     pub(super) flat_out: Figures,
 }
 
+/// Many who asked at once for something that was not stored.
+#[derive(Debug, Serialize)]
+pub(super) struct Crowd {
+    pub(super) name: &'static str,
+    /// Requests that the origin got for it.
+    pub(super) fetches: u64,
+    pub(super) p50_ms: f64,
+    pub(super) p99_ms: f64,
+}
+
 /// Of an even number, the mean of the two in the middle. NaN of none.
 pub(super) fn median(values: impl Iterator<Item = f64>) -> f64 {
     let mut sorted: Vec<f64> = values.collect();

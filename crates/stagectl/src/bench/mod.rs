@@ -17,13 +17,15 @@ use crate::compose::Compose;
 use crate::{console, images};
 use arena::{Arena, FILE};
 use contest::{Case, Contest};
-use figures::{Measured, Offer};
+use figures::{Crowd, Measured, Offer};
 use verdict::{Row, Verdict};
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(crate) enum Name {
     /// The load balancer, beside nginx and HAProxy.
     Lb,
+    /// The CDN, beside nginx and Varnish.
+    Cdn,
 }
 
 /// False when a target is missed.
@@ -35,6 +37,7 @@ pub(crate) async fn run(
 ) -> anyhow::Result<bool> {
     let contest = match name {
         Name::Lb => contest::lb(),
+        Name::Cdn => contest::cdn(),
     };
     let compose = compose.bench();
     images::ensure(&compose, FILE, false).await?;
@@ -45,10 +48,10 @@ pub(crate) async fn run(
         _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("interrupted")),
     };
     let stopped = compose.down_file(FILE, true).await;
-    let rows = rows?;
+    let (rows, crowds) = rows?;
     stopped?;
 
-    let verdict = Verdict::of(&contest, rows);
+    let verdict = Verdict::of(&contest, rows, crowds);
     if as_json {
         println!("{}", serde_json::to_string(&verdict)?);
     } else {
@@ -61,11 +64,11 @@ async fn compete<'a>(
     compose: &Compose,
     contest: &'a Contest,
     rounds: usize,
-) -> anyhow::Result<Vec<Row<'a>>> {
+) -> anyhow::Result<(Vec<Row<'a>>, Vec<Crowd>)> {
     let arena = Arena::open(compose, contest).await?;
     let contenders = contest.contenders();
     for contender in &contenders {
-        arena.check(contender, &contest.added).await?;
+        arena.check(contender, contest).await?;
     }
     let mut rows = Vec::new();
     for case in contest.cases {
@@ -89,7 +92,14 @@ async fn compete<'a>(
             }
         }
     }
-    Ok(rows)
+    let mut crowds = Vec::new();
+    if let Some(rare) = &contest.rare {
+        console::step(rare.name);
+        for contender in &contenders {
+            crowds.push(arena.crowd(contender, rare).await?);
+        }
+    }
+    Ok((rows, crowds))
 }
 
 /// In which order so many contenders have their turns: another one begins in each round.

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::contest::{Case, Contender, Contest};
-use super::figures::{Figures, Measured, median};
+use super::figures::{Crowd, Figures, Measured, median};
 
 /// Our p99 is no better than a peer's above 1, and a miss above this: at a rate, a stall of the machine
 /// meets all requests that are due meanwhile, so that the median p99 of nginx or HAProxy differs by up
@@ -47,6 +47,8 @@ pub(super) struct Verdict {
     builds: &'static str,
     pub(super) holds: bool,
     cases: Vec<CaseVerdict>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    crowds: Vec<Crowd>,
 }
 
 #[derive(Debug, Serialize)]
@@ -111,15 +113,16 @@ impl Mark {
 }
 
 impl Verdict {
-    pub(super) fn of(contest: &Contest, rows: Vec<Row<'_>>) -> Verdict {
+    pub(super) fn of(contest: &Contest, rows: Vec<Row<'_>>, crowds: Vec<Crowd>) -> Verdict {
         let each = contest.contenders().len();
         let cases: Vec<_> = rows.chunks(each).map(CaseVerdict::of).collect();
         let mut ratios = cases.iter().flat_map(|case| &case.ratios);
         Verdict {
             bench: contest.name,
             builds: contest.builds,
-            holds: ratios.all(|ratios| ratios.holds),
+            holds: ratios.all(|ratios| ratios.holds) && meets_once(contest, &crowds),
             cases,
+            crowds,
         }
     }
 
@@ -127,9 +130,34 @@ impl Verdict {
         for case in &self.cases {
             case.print();
         }
+        self.print_crowds();
         println!("{}", self.builds);
         println!("p99 ~: worse than the peer's, within noise; a miss above {NOISE_P99}");
     }
+}
+
+impl Verdict {
+    fn print_crowds(&self) {
+        if self.crowds.is_empty() {
+            return;
+        }
+        println!("500 who miss at once, of an origin that takes 0.5 s");
+        for crowd in &self.crowds {
+            println!(
+                "  {:<12} {:>4} at the origin, p50 {:.0} ms, p99 {:.0} ms",
+                crowd.name, crowd.fetches, crowd.p50_ms, crowd.p99_ms
+            );
+        }
+        println!();
+    }
+}
+
+/// Whether ours asks the origin once for all who miss at once.
+fn meets_once(contest: &Contest, crowds: &[Crowd]) -> bool {
+    let mut ours = crowds
+        .iter()
+        .filter(|crowd| crowd.name == contest.ours.name);
+    ours.all(|crowd| crowd.fetches == 1)
 }
 
 impl CaseVerdict {
@@ -273,7 +301,7 @@ mod tests {
                 rows.push(row);
             }
         }
-        Verdict::of(&contest, rows).holds
+        Verdict::of(&contest, rows, Vec::new()).holds
     }
 
     #[test]

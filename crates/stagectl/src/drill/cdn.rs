@@ -59,9 +59,9 @@ pub(super) async fn origin_down(field: &Field<'_>) -> anyhow::Result<Findings> {
         for asset in &assets {
             ask(field, asset).await?.expect(200)?;
         }
+        let down = field.kill(&["lb"]).await?;
         field.mark("all that is stored is made stale");
         cdn::purge(field.compose, &["--all", "--soft"]).await?;
-        let down = field.kill(&["lb"]).await?;
         tokio::time::sleep(DOWN).await;
         let mut told = Vec::new();
         for asset in &assets {
