@@ -4,26 +4,18 @@
 //! for ever by whoever likes to. Only names of the manifest are served: no path of a request ever
 //! reaches the disk.
 
+mod response;
+
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use axum::body::{Body, Bytes};
-use axum::extract::{Path as PathParam, Request, State};
-use axum::response::{IntoResponse, Response};
-use contract::{Fault, Sku};
-use http::header::{
-    CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE,
-    IF_UNMODIFIED_SINCE, LAST_MODIFIED, RANGE,
-};
-use http::{HeaderMap, HeaderValue, StatusCode};
-use runtime::Failure;
+use contract::Sku;
+use http::HeaderValue;
 use sha2::{Digest, Sha256};
-use tower::ServiceExt;
-use tower_http::services::ServeFile;
 
-use crate::Storefront;
+pub(crate) use response::serve;
 
 /// All assets of the shop: those compiled in, and over them those of a folder.
 #[derive(Debug)]
@@ -70,16 +62,14 @@ pub enum AssetsError {
 
 /// What pages cannot do without, so that the shop runs from a bare checkout.
 const EMBEDDED: [(&str, &[u8]); 4] = [
-    ("shop.css", include_bytes!("../static/shop.css")),
-    ("shop.js", include_bytes!("../static/shop.js")),
-    ("favicon.svg", include_bytes!("../static/favicon.svg")),
-    (PLACEHOLDER, include_bytes!("../static/placeholder.svg")),
+    ("shop.css", include_bytes!("../../static/shop.css")),
+    ("shop.js", include_bytes!("../../static/shop.js")),
+    ("favicon.svg", include_bytes!("../../static/favicon.svg")),
+    (PLACEHOLDER, include_bytes!("../../static/placeholder.svg")),
 ];
 
 /// Shown where a product has no picture.
 const PLACEHOLDER: &str = "placeholder.svg";
-
-const FOR_EVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
 
 impl Assets {
     /// Reads `manifest.json` of `folder`, if there is one: logical names to names of files in it.
@@ -148,83 +138,6 @@ impl Assets {
             Some(url) => url.into(),
             None => self.url(PLACEHOLDER),
         }
-    }
-}
-
-/// `GET /assets/{file}`, and HEAD, with ranges and validators.
-pub(crate) async fn serve(
-    State(storefront): State<Storefront>,
-    PathParam(name): PathParam<String>,
-    mut request: Request,
-) -> Result<Response, Failure> {
-    let Some(file) = storefront.assets.files.get(&name) else {
-        return Ok((StatusCode::NOT_FOUND, "there is no such asset\n").into_response());
-    };
-    let mut response = if is_known(request.headers(), &file.etag) {
-        StatusCode::NOT_MODIFIED.into_response()
-    } else {
-        match &file.content {
-            Content::Embedded(content) => embedded(&name, content),
-            Content::OnDisk(path) => {
-                keep_simple_range(request.headers_mut(), &file.etag);
-                // Streams from disk: the hero alone is 4 MB.
-                let served = ServeFile::new(path).oneshot(request).await;
-                served.map_err(Fault::internal)?.map(Body::new)
-            }
-        }
-    };
-    let status = response.status();
-    if !status.is_success() && status != StatusCode::NOT_MODIFIED {
-        return Ok(response);
-    }
-    let headers = response.headers_mut();
-    // Says when this box was built, which is nothing about the content.
-    headers.remove(LAST_MODIFIED);
-    headers.insert(ETAG, file.etag.clone());
-    headers.insert(CACHE_CONTROL, FOR_EVER);
-    Ok(response)
-}
-
-fn embedded(name: &str, content: &'static [u8]) -> Response {
-    let content_type = match name.rsplit('.').next() {
-        Some("css") => "text/css",
-        Some("js") => "text/javascript",
-        _ => "image/svg+xml",
-    };
-    // Bytes and not the slice: it has a content type of its own.
-    ([(CONTENT_TYPE, content_type)], Bytes::from_static(content)).into_response()
-}
-
-/// `If-None-Match` (RFC 9110, 13.1.2): compares weakly, `*` matches whatever there is.
-fn is_known(headers: &HeaderMap, etag: &HeaderValue) -> bool {
-    let values = headers.get_all(IF_NONE_MATCH).into_iter();
-    let mut tags = values
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','));
-    tags.any(|tag| {
-        let tag = tag.trim();
-        tag == "*" || tag.strip_prefix("W/").unwrap_or(tag).as_bytes() == etag.as_bytes()
-    })
-}
-
-/// Leaves of the conditions only those that the file service decides rightly: it knows files by their
-/// age, we by their content. A range that is not to be served is served whole (RFC 9110, 14.2).
-fn keep_simple_range(headers: &mut HeaderMap, etag: &HeaderValue) {
-    let other_version = headers.get(IF_RANGE).is_some_and(|range| range != etag);
-    let several = headers
-        .get(RANGE)
-        .is_some_and(|range| range.as_bytes().contains(&b','));
-    if other_version || several {
-        headers.remove(RANGE);
-    }
-    for condition in [
-        IF_MATCH,
-        IF_NONE_MATCH,
-        IF_MODIFIED_SINCE,
-        IF_UNMODIFIED_SINCE,
-        IF_RANGE,
-    ] {
-        headers.remove(condition);
     }
 }
 
