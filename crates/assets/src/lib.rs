@@ -11,6 +11,7 @@
 
 mod build;
 
+mod coding;
 mod css;
 mod output;
 

@@ -52,11 +52,47 @@ fn serves_every_asset_under_the_hash_of_its_content() {
             "{name} is served as {served}"
         );
     }
-    // All of them, the manifest, and nothing else.
-    assert_eq!(fs::read_dir(&out).unwrap().count(), manifest.len() + 1);
-
     let css = fs::read_to_string(out.join(&manifest["shop.css"])).unwrap();
     assert!(css.contains(&manifest["hero.jpg"]) && css.contains(&manifest["fonts/serif.woff2"]));
+}
+
+#[test]
+fn packs_text_beside_itself_once_its_references_are_served_names() {
+    let scratch = tempfile::tempdir().unwrap();
+    let (source, out) = (scratch.path().join("static"), scratch.path().join("assets"));
+    write_sources(&source, &"i { background: url(hero.jpg) } ".repeat(50));
+    fs::write(source.join("mark.svg"), "<svg/>".repeat(50)).unwrap();
+    fs::write(source.join("hints.json"), "[1, 2, 3, 4] ".repeat(50)).unwrap();
+
+    let summary = build(&source, &out, 1, |_| {}).unwrap();
+
+    let manifest = read_manifest(&out);
+    let packed_names = |name: &str| [".br", ".gz"].map(|end| format!("{}{end}", manifest[name]));
+    // All assets, what is packed of them, the manifest, and nothing else.
+    let mut expected: Vec<String> = manifest.values().cloned().collect();
+    for name in ["shop.css", "mark.svg", "hints.json"] {
+        expected.extend(packed_names(name));
+        let [brotli, gzip] = packed_names(name).map(|file| fs::read(out.join(file)).unwrap());
+        let (mut from_brotli, mut from_gzip) = (Vec::new(), Vec::new());
+        brotli::BrotliDecompress(&mut &brotli[..], &mut from_brotli).unwrap();
+        let mut gzip = flate2::read::GzDecoder::new(&gzip[..]);
+        std::io::copy(&mut gzip, &mut from_gzip).unwrap();
+        let plain = fs::read(out.join(&manifest[name])).unwrap();
+        assert!(from_brotli == plain && from_gzip == plain, "{name}");
+    }
+    expected.push("manifest.json".to_owned());
+    expected.sort_unstable();
+    let mut files = Vec::new();
+    let mut bytes = 0;
+    for entry in fs::read_dir(&out).unwrap() {
+        let entry = entry.unwrap();
+        files.push(entry.file_name().into_string().unwrap());
+        bytes += entry.metadata().unwrap().len();
+    }
+    files.sort_unstable();
+    assert_eq!(files, expected);
+    let of_manifest = fs::metadata(out.join("manifest.json")).unwrap().len();
+    assert_eq!(summary.bytes, bytes - of_manifest);
 }
 
 #[test]
