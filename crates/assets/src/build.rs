@@ -121,8 +121,10 @@ fn paint_all(
                 0 => built.add(output, "hero.jpg".into(), &paint_hero())?,
                 index if index <= products => {
                     let product = catalogue::product(index);
-                    let name = format!("product/{}.jpg", product.sku);
-                    built.add(output, name, &paint_product(&product))?;
+                    for (ending, picture) in paint_product(&product) {
+                        let name = format!("product/{}{ending}", product.sku);
+                        built.add(output, name, &picture)?;
+                    }
                 }
                 _ => return Ok(built),
             }

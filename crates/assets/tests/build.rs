@@ -33,7 +33,9 @@ fn serves_every_asset_under_the_hash_of_its_content() {
     let manifest = read_manifest(&out);
     let names: Vec<&str> = manifest.keys().map(String::as_str).collect();
     let pictures: Vec<String> = catalogue::products(3)
-        .map(|product| format!("product/{}.jpg", product.sku))
+        .flat_map(|product| {
+            [".jpg", ".webp", "-240.webp"].map(|form| format!("product/{}{form}", product.sku))
+        })
         .collect();
     let mut expected = vec!["fonts/serif.woff2", "hero.jpg", "shop.css", "shop.js"];
     expected.extend(pictures.iter().map(String::as_str));
@@ -105,7 +107,8 @@ fn replaces_an_earlier_build_and_leaves_nothing_beside_it() {
     build(&absent, &out, 1, |_| {}).unwrap();
     let second = read_manifest(&out);
 
-    assert_eq!((first.len(), second.len()), (3, 2));
+    // The hero, and each picture in three forms.
+    assert_eq!((first.len(), second.len()), (7, 4));
     assert!(
         second
             .iter()
@@ -127,7 +130,7 @@ fn keeps_the_last_build_when_the_sources_are_wrong() {
         error.to_string(),
         "shop.css refers to \"gone.png\", which is no asset"
     );
-    assert_eq!(read_manifest(&out).len(), 2);
+    assert_eq!(read_manifest(&out).len(), 4);
 }
 
 #[test]
