@@ -6,6 +6,9 @@
 
 mod response;
 
+mod coding;
+mod file;
+
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -17,29 +20,21 @@ use sha2::{Digest, Sha256};
 
 pub(crate) use response::serve;
 
+use file::File;
+
 /// All assets of the shop: those compiled in, and over them those of a folder.
 #[derive(Debug)]
 pub struct Assets {
     /// Logical name (`shop.css`) to address (`/assets/shop.3f0c9a….css`).
     urls: HashMap<String, String>,
-    /// Served name to content.
+    /// Served name to what is sent.
     files: HashMap<String, File>,
     /// Logical names that were asked for in vain, so that each is logged once.
     missing: Mutex<HashSet<String>>,
+    /// What goes before every address; empty for our own host.
+    host: String,
     /// What pages may load, if they load from another host.
     policy: Option<HeaderValue>,
-}
-
-#[derive(Debug)]
-struct File {
-    etag: HeaderValue,
-    content: Content,
-}
-
-#[derive(Debug)]
-enum Content {
-    Embedded(&'static [u8]),
-    OnDisk(PathBuf),
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -80,33 +75,33 @@ impl Assets {
             urls: HashMap::new(),
             files: HashMap::new(),
             missing: Mutex::default(),
+            host: host.to_owned(),
             policy: policy(host)?,
         };
         for (name, content) in EMBEDDED {
             let hash = hash(content);
             let (stem, extension) = name.rsplit_once('.').unwrap_or((name, ""));
-            let file = format!("{stem}.{hash}.{extension}");
-            assets.add(host, name, file, &hash, Content::Embedded(content));
+            let served = format!("{stem}.{hash}.{extension}");
+            assets.add(name, served, File::embedded(name, &hash, content));
         }
         if let Some(folder) = folder {
             let path = folder.join("manifest.json");
-            for (name, file) in read_manifest(&path)? {
-                let hash = file.rsplit('.').nth(1).filter(|_| is_plain(&file));
-                let Some(hash) = hash.map(str::to_owned) else {
-                    return Err(AssetsError::BadName { path, file });
+            for (name, served) in read_manifest(&path)? {
+                let hash = served.rsplit('.').nth(1).filter(|_| is_plain(&served));
+                let Some(hash) = hash else {
+                    return Err(AssetsError::BadName { path, file: served });
                 };
-                let content = Content::OnDisk(folder.join(&file));
-                assets.add(host, &name, file, &hash, content);
+                let file = File::on_disk(&name, hash, &folder.join(&served));
+                assets.add(&name, served, file);
             }
         }
         Ok(assets)
     }
 
-    fn add(&mut self, host: &str, name: &str, file: String, hash: &str, content: Content) {
-        let etag = HeaderValue::try_from(format!("\"{hash}\"")).expect("names are plain");
-        self.urls
-            .insert(name.to_owned(), format!("{host}/assets/{file}"));
-        self.files.insert(file, File { etag, content });
+    fn add(&mut self, name: &str, served: String, file: File) {
+        let url = format!("{}/assets/{served}", self.host);
+        self.urls.insert(name.to_owned(), url);
+        self.files.insert(served, file);
     }
 
     /// The address of an asset by its logical name, if there is such an asset.

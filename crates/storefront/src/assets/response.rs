@@ -5,20 +5,24 @@ use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use contract::Fault;
 use http::header::{
-    CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE,
-    IF_UNMODIFIED_SINCE, LAST_MODIFIED, RANGE,
+    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, IF_MATCH, IF_MODIFIED_SINCE,
+    IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, LAST_MODIFIED, RANGE, VARY,
 };
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use runtime::Failure;
 use tower::ServiceExt;
 use tower_http::services::ServeFile;
 
-use super::Content;
+use super::coding::Coding;
+use super::file::Content;
 use crate::Storefront;
 
 const FOR_EVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
 
-/// `GET /assets/{file}`, and HEAD, with ranges and validators.
+/// RFC 9875.
+const CACHE_GROUPS: HeaderName = HeaderName::from_static("cache-groups");
+
+/// `GET /assets/{file}`, and HEAD, with codings, ranges and validators.
 pub(crate) async fn serve(
     State(storefront): State<Storefront>,
     Path(name): Path<String>,
@@ -27,13 +31,15 @@ pub(crate) async fn serve(
     let Some(file) = storefront.assets.files.get(&name) else {
         return Ok((StatusCode::NOT_FOUND, "there is no such asset\n").into_response());
     };
-    let mut response = if is_known(request.headers(), &file.etag) {
+    let form = file.form(request.headers());
+    let mut response = if is_known(request.headers(), &form.etag) {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
-        match &file.content {
-            Content::Embedded(content) => embedded(&name, content),
+        match &form.content {
+            // Bytes and not the slice: it has a content type of its own.
+            Content::Embedded(content) => Bytes::from_static(content).into_response(),
             Content::OnDisk(path) => {
-                keep_simple_range(request.headers_mut(), &file.etag);
+                keep_simple_range(request.headers_mut(), &form.etag);
                 // Streams from disk: the hero alone is 4 MB.
                 let served = ServeFile::new(path).oneshot(request).await;
                 served.map_err(Fault::internal)?.map(Body::new)
@@ -41,25 +47,40 @@ pub(crate) async fn serve(
         }
     };
     let status = response.status();
+    let headers = response.headers_mut();
+    if file.varies() {
+        headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
+    }
     if !status.is_success() && status != StatusCode::NOT_MODIFIED {
         return Ok(response);
     }
-    let headers = response.headers_mut();
     // Says when this box was built, which is nothing about the content.
     headers.remove(LAST_MODIFIED);
-    headers.insert(ETAG, file.etag.clone());
+    headers.insert(ETAG, form.etag.clone());
     headers.insert(CACHE_CONTROL, FOR_EVER);
+    headers.insert(CACHE_GROUPS, file.groups.clone());
+    if status.is_success() {
+        describe_body(headers, &name, form.coding);
+    }
     Ok(response)
 }
 
-fn embedded(name: &str, content: &'static [u8]) -> Response {
-    let content_type = match name.rsplit('.').next() {
-        Some("css") => "text/css",
-        Some("js") => "text/javascript",
-        _ => "image/svg+xml",
+/// What the body is and how it is packed. The file service knows the type of pictures; by a name that
+/// ends in `.br` it would not know that of text.
+fn describe_body(headers: &mut HeaderMap, name: &str, coding: Coding) {
+    let text = match name.rsplit('.').next() {
+        Some("css") => Some("text/css"),
+        Some("js") => Some("text/javascript"),
+        Some("json") => Some("application/json"),
+        Some("svg") => Some("image/svg+xml"),
+        _ => None,
     };
-    // Bytes and not the slice: it has a content type of its own.
-    ([(CONTENT_TYPE, content_type)], Bytes::from_static(content)).into_response()
+    if let Some(content_type) = text {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    }
+    if coding != Coding::Identity {
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static(coding.name()));
+    }
 }
 
 /// `If-None-Match` (RFC 9110, 13.1.2): compares weakly, `*` matches whatever there is.
