@@ -94,6 +94,10 @@ impl Frame<'_> {
         self.storefront.assets.find("hero.jpg")
     }
 
+    pub(crate) fn srcset(&self, sku: &Sku) -> Option<String> {
+        self.storefront.assets.srcset(sku)
+    }
+
     pub(crate) fn picture(&self, sku: &Sku) -> Cow<'_, str> {
         self.storefront.assets.picture(sku)
     }

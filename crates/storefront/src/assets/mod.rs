@@ -134,6 +134,13 @@ impl Assets {
             None => self.url(PLACEHOLDER),
         }
     }
+
+    /// The same picture in lighter forms, as a `srcset`; `None` unless both widths are there.
+    pub(crate) fn srcset(&self, sku: &Sku) -> Option<String> {
+        let small = self.find(&format!("product/{sku}-240.webp"))?;
+        let large = self.find(&format!("product/{sku}.webp"))?;
+        Some(format!("{small} 240w, {large} 480w"))
+    }
 }
 
 /// As strict as that of all answers (see `runtime::layers`), but for the assets' host.

@@ -9,3 +9,4 @@ mod buying;
 mod codings;
 mod errors;
 mod pages;
+mod pictures;
