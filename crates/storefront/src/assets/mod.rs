@@ -122,6 +122,11 @@ impl Assets {
         format!("/assets/{name}").into()
     }
 
+    /// The origin of all assets, if it is not that of the pages.
+    pub(crate) fn host(&self) -> Option<&str> {
+        (!self.host.is_empty()).then_some(&*self.host)
+    }
+
     /// The `Content-Security-Policy` of pages; `None` where that of all answers will do.
     pub(crate) fn policy(&self) -> Option<&HeaderValue> {
         self.policy.as_ref()

@@ -123,3 +123,23 @@ async fn without_webp_a_picture_is_a_plain_one() {
         assert!(!page.contains("srcset"), "{path}");
     }
 }
+
+#[tokio::test]
+async fn the_hero_is_asked_for_before_the_page_is_read() {
+    let folder = folder();
+    let load = |host| Assets::load(Some(folder.path()), host).unwrap();
+    let world = World::seeded(10);
+    for host in ["", "http://cdn.test:8085"] {
+        let browser = Browser::with_assets(&world, load(host)).await;
+        let page = browser.get("/").await;
+        let (head, body) = page.body.split_once("</head>").unwrap();
+        let hero = format!("{host}/assets/hero.0123456789abcdef.jpg\"");
+        assert!(head.contains(&format!("<link rel=\"preload\" as=\"image\" href=\"{hero}")));
+        assert!(body.contains(&format!("<img src=\"{hero}")));
+        assert_eq!(head.contains("preconnect"), !host.is_empty());
+        let list = browser.get("/products").await;
+        assert!(!list.body.contains("preload"), "only where it is shown");
+    }
+    let page = Browser::guest(&world).await.get("/").await;
+    assert!(!page.body.contains("preload"), "there is none");
+}
