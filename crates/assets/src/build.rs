@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    css,
+    coding, css,
     hero::paint_hero,
     output::{At, Output},
     picture::paint_product,
@@ -39,6 +39,7 @@ pub struct Progress {
 #[derive(Clone, Copy, Debug)]
 pub struct Summary {
     pub assets: usize,
+    /// Of all files but the manifest.
     pub bytes: u64,
 }
 
@@ -87,8 +88,12 @@ struct Built {
 impl Built {
     fn add(&mut self, output: &Output, name: String, content: &[u8]) -> Result<(), Error> {
         let hashed = output.write(&name, content)?;
-        self.manifest.insert(name, hashed);
         self.bytes += content.len() as u64;
+        for (ending, packed) in coding::pack(&name, content) {
+            output.write_beside(&hashed, ending, &packed)?;
+            self.bytes += packed.len() as u64;
+        }
+        self.manifest.insert(name, hashed);
         Ok(())
     }
 
@@ -116,8 +121,10 @@ fn paint_all(
                 0 => built.add(output, "hero.jpg".into(), &paint_hero())?,
                 index if index <= products => {
                     let product = catalogue::product(index);
-                    let name = format!("product/{}.jpg", product.sku);
-                    built.add(output, name, &paint_product(&product))?;
+                    for (ending, picture) in paint_product(&product) {
+                        let name = format!("product/{}{ending}", product.sku);
+                        built.add(output, name, &picture)?;
+                    }
                 }
                 _ => return Ok(built),
             }

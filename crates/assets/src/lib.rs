@@ -1,7 +1,8 @@
 //! The asset pipeline, run once when the image is built.
 //!
 //! **Owns** every byte under `/assets/`: it paints a picture per product and the hero, takes the
-//! storefront's static sources, names each by its content, and writes `manifest.json`.
+//! storefront's static sources, packs those that are text, names each by its content, and writes
+//! `manifest.json`.
 //!
 //! **Never** runs while the shop serves, draws a random number that is not seeded, or leaves a
 //! half-written folder: the same sources give the same bytes under the same names.
@@ -11,6 +12,7 @@
 
 mod build;
 
+mod coding;
 mod css;
 mod output;
 

@@ -50,9 +50,19 @@ impl Output {
     /// `product-MUG-0042.{hash}.jpg`.
     pub(crate) fn write(&self, name: &str, content: &[u8]) -> Result<String, Error> {
         let hashed = hashed_name(name, content);
-        let path = self.partial.join(&hashed);
-        fs::write(&path, content).at(&path)?;
+        self.write_beside(&hashed, "", content)?;
         Ok(hashed)
+    }
+
+    /// Writes another form of an asset: its served name, and what follows it.
+    pub(crate) fn write_beside(
+        &self,
+        hashed: &str,
+        ending: &str,
+        content: &[u8],
+    ) -> Result<(), Error> {
+        let path = self.partial.join(format!("{hashed}{ending}"));
+        fs::write(&path, content).at(&path)
     }
 
     /// Writes the manifest and puts the folder in its place.

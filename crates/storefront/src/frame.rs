@@ -94,6 +94,15 @@ impl Frame<'_> {
         self.storefront.assets.find("hero.jpg")
     }
 
+    /// Where assets come from, if it is not here: worth a connection before the first is asked for.
+    pub(crate) fn assets_host(&self) -> Option<&str> {
+        self.storefront.assets.host()
+    }
+
+    pub(crate) fn srcset(&self, sku: &Sku) -> Option<String> {
+        self.storefront.assets.srcset(sku)
+    }
+
     pub(crate) fn picture(&self, sku: &Sku) -> Cow<'_, str> {
         self.storefront.assets.picture(sku)
     }

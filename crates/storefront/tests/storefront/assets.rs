@@ -19,29 +19,34 @@ const HERO: &str = "/assets/hero.0123456789abcdef.jpg";
 const ETAG_OF_HERO: &str = "\"0123456789abcdef\"";
 
 /// A folder as the asset builder leaves it, and a file in it that is nobody's business.
-fn folder() -> TempDir {
+pub(crate) fn folder() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, content: &str| fs::write(folder.path().join(name), content).unwrap();
     write("hero.0123456789abcdef.jpg", "0123456789");
     write("shop.fedcba9876543210.css", "body {}");
+    write("shop.fedcba9876543210.css.br", "brotli");
+    write("shop.fedcba9876543210.css.gz", "gzipped css");
+    write("shop.00000000000000ff.js", "let cart = 1;");
+    write("mug.8888888888888888.jpg", "a mug");
     write("secret.txt", "secret");
     write(
         "manifest.json",
         r#"{
             "hero.jpg": "hero.0123456789abcdef.jpg",
             "shop.css": "shop.fedcba9876543210.css",
-            "product/MUG-0008.jpg": "hero.0123456789abcdef.jpg"
+            "shop.js": "shop.00000000000000ff.js",
+            "product/MUG-0008.jpg": "mug.8888888888888888.jpg"
         }"#,
     );
     folder
 }
 
-async fn shop(folder: &TempDir) -> Router {
+pub(crate) async fn shop(folder: &TempDir) -> Router {
     let assets = Assets::load(Some(folder.path()), "").unwrap();
     router(&World::seeded(10), assets).await
 }
 
-async fn ask(
+pub(crate) async fn ask(
     router: &Router,
     method: Method,
     path: &str,
@@ -64,7 +69,7 @@ async fn pages_refer_to_the_names_of_the_manifest() {
     let router = shop(&folder).await;
     let (_, page) = ask(&router, Method::GET, "/products/MUG-0008", &[]).await;
     assert!(page.contains("href=\"/assets/shop.fedcba9876543210.css\""));
-    assert!(page.contains(&format!("src=\"{HERO}\"")));
+    assert!(page.contains("src=\"/assets/mug.8888888888888888.jpg\""));
     let (_, page) = ask(&router, Method::GET, "/products/YRN-0001", &[]).await;
     assert!(page.contains("src=\"/assets/placeholder."));
 }
@@ -151,6 +156,7 @@ async fn nothing_beyond_the_manifest_is_served() {
     for path in [
         "/assets/secret.txt",
         "/assets/manifest.json",
+        "/assets/shop.fedcba9876543210.css.br",
         "/assets/..%2Fsecret.txt",
         "/assets/%2e%2e/secret.txt",
         "/assets/hero.jpg",
@@ -164,6 +170,31 @@ async fn nothing_beyond_the_manifest_is_served() {
             "{path}"
         );
     }
+}
+
+#[tokio::test]
+async fn assets_of_a_kind_can_be_purged_together() {
+    let folder = folder();
+    let router = shop(&folder).await;
+    let (_, page) = ask(&router, Method::GET, "/products", &[]).await;
+    let embedded = page.split('"').find(|part| part.contains("/favicon."));
+    for (path, groups) in [
+        (HERO, r#""assets", "hero""#),
+        (
+            "/assets/mug.8888888888888888.jpg",
+            r#""assets", "pictures""#,
+        ),
+        ("/assets/shop.fedcba9876543210.css", r#""assets", "styles""#),
+        ("/assets/shop.00000000000000ff.js", r#""assets", "scripts""#),
+        (embedded.unwrap(), r#""assets", "drawings""#),
+    ] {
+        for condition in [&[][..], &[(IF_NONE_MATCH, "*")], &[(RANGE, "bytes=0-1")]] {
+            let (response, _) = ask(&router, Method::GET, path, condition).await;
+            assert_eq!(response.headers()["cache-groups"], groups, "{path}");
+        }
+    }
+    let (response, _) = ask(&router, Method::GET, "/assets/gone.css", &[]).await;
+    assert!(!response.headers().contains_key("cache-groups"));
 }
 
 #[tokio::test]

@@ -49,9 +49,18 @@ impl Browser {
     }
 
     pub(crate) async fn logged_in(world: &Arc<World>, email: &str) -> Browser {
+        let assets = Assets::load(None, "").unwrap();
+        Browser::logged_in_with_assets(world, email, assets).await
+    }
+
+    pub(crate) async fn logged_in_with_assets(
+        world: &Arc<World>,
+        email: &str,
+        assets: Assets,
+    ) -> Browser {
         Browser {
             session: Some(world.session_of(email)),
-            ..Browser::guest(world).await
+            ..Browser::with_assets(world, assets).await
         }
     }
 

@@ -6,5 +6,7 @@ mod fakes;
 mod account;
 mod assets;
 mod buying;
+mod codings;
 mod errors;
 mod pages;
+mod pictures;

@@ -187,10 +187,15 @@ async fn pages_may_load_from_the_host_of_the_assets_and_from_nowhere_else() {
     ] {
         let browser = Browser::with_assets(&world, Assets::load(None, host).unwrap()).await;
         let page = browser.get("/").await;
-        page.assert_shows(&[&format!("href=\"{host}/assets/shop.")]);
+        page.assert_shows(&[
+            &format!("href=\"{host}/assets/shop."),
+            &format!("<link rel=\"preconnect\" href=\"{host}\">"),
+        ]);
         let policy = page.header(CONTENT_SECURITY_POLICY);
         assert!(
-            policy.starts_with(&format!("default-src 'self' {source};")),
+            policy.starts_with(&format!(
+                "default-src 'self' {source}; img-src 'self' {source} data:;"
+            )),
             "{policy}"
         );
     }

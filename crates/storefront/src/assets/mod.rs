@@ -4,50 +4,37 @@
 //! for ever by whoever likes to. Only names of the manifest are served: no path of a request ever
 //! reaches the disk.
 
+mod response;
+
+mod coding;
+mod file;
+
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use axum::body::{Body, Bytes};
-use axum::extract::{Path as PathParam, Request, State};
-use axum::response::{IntoResponse, Response};
-use contract::{Fault, Sku};
-use http::header::{
-    CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE,
-    IF_UNMODIFIED_SINCE, LAST_MODIFIED, RANGE,
-};
-use http::{HeaderMap, HeaderValue, StatusCode};
-use runtime::Failure;
+use contract::Sku;
+use http::HeaderValue;
 use sha2::{Digest, Sha256};
-use tower::ServiceExt;
-use tower_http::services::ServeFile;
 
-use crate::Storefront;
+pub(crate) use response::serve;
+
+use file::File;
 
 /// All assets of the shop: those compiled in, and over them those of a folder.
 #[derive(Debug)]
 pub struct Assets {
     /// Logical name (`shop.css`) to address (`/assets/shop.3f0c9a….css`).
     urls: HashMap<String, String>,
-    /// Served name to content.
+    /// Served name to what is sent.
     files: HashMap<String, File>,
     /// Logical names that were asked for in vain, so that each is logged once.
     missing: Mutex<HashSet<String>>,
+    /// What goes before every address; empty for our own host.
+    host: String,
     /// What pages may load, if they load from another host.
     policy: Option<HeaderValue>,
-}
-
-#[derive(Debug)]
-struct File {
-    etag: HeaderValue,
-    content: Content,
-}
-
-#[derive(Debug)]
-enum Content {
-    Embedded(&'static [u8]),
-    OnDisk(PathBuf),
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -70,16 +57,14 @@ pub enum AssetsError {
 
 /// What pages cannot do without, so that the shop runs from a bare checkout.
 const EMBEDDED: [(&str, &[u8]); 4] = [
-    ("shop.css", include_bytes!("../static/shop.css")),
-    ("shop.js", include_bytes!("../static/shop.js")),
-    ("favicon.svg", include_bytes!("../static/favicon.svg")),
-    (PLACEHOLDER, include_bytes!("../static/placeholder.svg")),
+    ("shop.css", include_bytes!("../../static/shop.css")),
+    ("shop.js", include_bytes!("../../static/shop.js")),
+    ("favicon.svg", include_bytes!("../../static/favicon.svg")),
+    (PLACEHOLDER, include_bytes!("../../static/placeholder.svg")),
 ];
 
 /// Shown where a product has no picture.
 const PLACEHOLDER: &str = "placeholder.svg";
-
-const FOR_EVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
 
 impl Assets {
     /// Reads `manifest.json` of `folder`, if there is one: logical names to names of files in it.
@@ -90,33 +75,33 @@ impl Assets {
             urls: HashMap::new(),
             files: HashMap::new(),
             missing: Mutex::default(),
+            host: host.to_owned(),
             policy: policy(host)?,
         };
         for (name, content) in EMBEDDED {
             let hash = hash(content);
             let (stem, extension) = name.rsplit_once('.').unwrap_or((name, ""));
-            let file = format!("{stem}.{hash}.{extension}");
-            assets.add(host, name, file, &hash, Content::Embedded(content));
+            let served = format!("{stem}.{hash}.{extension}");
+            assets.add(name, served, File::embedded(name, &hash, content));
         }
         if let Some(folder) = folder {
             let path = folder.join("manifest.json");
-            for (name, file) in read_manifest(&path)? {
-                let hash = file.rsplit('.').nth(1).filter(|_| is_plain(&file));
-                let Some(hash) = hash.map(str::to_owned) else {
-                    return Err(AssetsError::BadName { path, file });
+            for (name, served) in read_manifest(&path)? {
+                let hash = served.rsplit('.').nth(1).filter(|_| is_plain(&served));
+                let Some(hash) = hash else {
+                    return Err(AssetsError::BadName { path, file: served });
                 };
-                let content = Content::OnDisk(folder.join(&file));
-                assets.add(host, &name, file, &hash, content);
+                let file = File::on_disk(&name, hash, &folder.join(&served));
+                assets.add(&name, served, file);
             }
         }
         Ok(assets)
     }
 
-    fn add(&mut self, host: &str, name: &str, file: String, hash: &str, content: Content) {
-        let etag = HeaderValue::try_from(format!("\"{hash}\"")).expect("names are plain");
-        self.urls
-            .insert(name.to_owned(), format!("{host}/assets/{file}"));
-        self.files.insert(file, File { etag, content });
+    fn add(&mut self, name: &str, served: String, file: File) {
+        let url = format!("{}/assets/{served}", self.host);
+        self.urls.insert(name.to_owned(), url);
+        self.files.insert(served, file);
     }
 
     /// The address of an asset by its logical name, if there is such an asset.
@@ -137,6 +122,11 @@ impl Assets {
         format!("/assets/{name}").into()
     }
 
+    /// The origin of all assets, if it is not that of the pages.
+    pub(crate) fn host(&self) -> Option<&str> {
+        (!self.host.is_empty()).then_some(&*self.host)
+    }
+
     /// The `Content-Security-Policy` of pages; `None` where that of all answers will do.
     pub(crate) fn policy(&self) -> Option<&HeaderValue> {
         self.policy.as_ref()
@@ -149,82 +139,12 @@ impl Assets {
             None => self.url(PLACEHOLDER),
         }
     }
-}
 
-/// `GET /assets/{file}`, and HEAD, with ranges and validators.
-pub(crate) async fn serve(
-    State(storefront): State<Storefront>,
-    PathParam(name): PathParam<String>,
-    mut request: Request,
-) -> Result<Response, Failure> {
-    let Some(file) = storefront.assets.files.get(&name) else {
-        return Ok((StatusCode::NOT_FOUND, "there is no such asset\n").into_response());
-    };
-    let mut response = if is_known(request.headers(), &file.etag) {
-        StatusCode::NOT_MODIFIED.into_response()
-    } else {
-        match &file.content {
-            Content::Embedded(content) => embedded(&name, content),
-            Content::OnDisk(path) => {
-                keep_simple_range(request.headers_mut(), &file.etag);
-                // Streams from disk: the hero alone is 4 MB.
-                let served = ServeFile::new(path).oneshot(request).await;
-                served.map_err(Fault::internal)?.map(Body::new)
-            }
-        }
-    };
-    let status = response.status();
-    if !status.is_success() && status != StatusCode::NOT_MODIFIED {
-        return Ok(response);
-    }
-    let headers = response.headers_mut();
-    // Says when this box was built, which is nothing about the content.
-    headers.remove(LAST_MODIFIED);
-    headers.insert(ETAG, file.etag.clone());
-    headers.insert(CACHE_CONTROL, FOR_EVER);
-    Ok(response)
-}
-
-fn embedded(name: &str, content: &'static [u8]) -> Response {
-    let content_type = match name.rsplit('.').next() {
-        Some("css") => "text/css",
-        Some("js") => "text/javascript",
-        _ => "image/svg+xml",
-    };
-    // Bytes and not the slice: it has a content type of its own.
-    ([(CONTENT_TYPE, content_type)], Bytes::from_static(content)).into_response()
-}
-
-/// `If-None-Match` (RFC 9110, 13.1.2): compares weakly, `*` matches whatever there is.
-fn is_known(headers: &HeaderMap, etag: &HeaderValue) -> bool {
-    let values = headers.get_all(IF_NONE_MATCH).into_iter();
-    let mut tags = values
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','));
-    tags.any(|tag| {
-        let tag = tag.trim();
-        tag == "*" || tag.strip_prefix("W/").unwrap_or(tag).as_bytes() == etag.as_bytes()
-    })
-}
-
-/// Leaves of the conditions only those that the file service decides rightly: it knows files by their
-/// age, we by their content. A range that is not to be served is served whole (RFC 9110, 14.2).
-fn keep_simple_range(headers: &mut HeaderMap, etag: &HeaderValue) {
-    let other_version = headers.get(IF_RANGE).is_some_and(|range| range != etag);
-    let several = headers
-        .get(RANGE)
-        .is_some_and(|range| range.as_bytes().contains(&b','));
-    if other_version || several {
-        headers.remove(RANGE);
-    }
-    for condition in [
-        IF_MATCH,
-        IF_NONE_MATCH,
-        IF_MODIFIED_SINCE,
-        IF_UNMODIFIED_SINCE,
-        IF_RANGE,
-    ] {
-        headers.remove(condition);
+    /// The same picture in lighter forms, as a `srcset`; `None` unless both widths are there.
+    pub(crate) fn srcset(&self, sku: &Sku) -> Option<String> {
+        let small = self.find(&format!("product/{sku}-240.webp"))?;
+        let large = self.find(&format!("product/{sku}.webp"))?;
+        Some(format!("{small} 240w, {large} 480w"))
     }
 }
 
