@@ -193,7 +193,20 @@ impl Serve {
             false => self.cdn.flights.board(&lookup.key, &lookup.parts.headers),
         };
         let flight = match boarding {
-            Boarding::Lead(flight) => flight,
+            Boarding::Lead(flight) => {
+                // Another may have brought it between the look and the boarding.
+                let found = self
+                    .cdn
+                    .store
+                    .find(&lookup.key, &lookup.parts.headers, Millis::now());
+                if let (Found::Fresh(stored), false) = (found, alone) {
+                    flight.land(Landing::Validated(stored.clone()));
+                    self.cdn.flights.leave(&lookup.key, &flight);
+                    visit.outcome = Outcome::Hit;
+                    return Ok(self.serve(&stored, &lookup, Status::hit));
+                }
+                flight
+            }
             Boarding::Join(flight) => {
                 let landing = flight.landed().await;
                 if landing.is_shared_with(&lookup.parts.headers)

@@ -116,13 +116,14 @@ impl Head {
         let birth = Birth::of(headers, asked.at, asked.answered);
         let freshness = Freshness::of(status, headers, &directives, &birth, config);
         let has_validator = headers.contains_key(ETAG) || headers.contains_key(LAST_MODIFIED);
-        // Of a life of its own, or one that its status gives it (RFC 9111, 3).
-        let is_told = directives.max_age.or(directives.s_maxage).is_some()
-            || headers.contains_key(EXPIRES)
-            || directives.public
-            || is_heuristically_cacheable(status);
-        let is_of_use = freshness.lifetime > 0 || has_validator || freshness.may_stand_in(0);
-        if !is_told || !is_of_use {
+        // Its life is set by the origin, or may be by its status (RFC 9111, 3) ..
+        let is_set =
+            directives.max_age.or(directives.s_maxage).is_some() || headers.contains_key(EXPIRES);
+        let may_be = is_set || directives.public || is_heuristically_cacheable(status);
+        // .. and somebody gets it: while it is fresh, when it is validated, or for want of better.
+        let is_of_use =
+            freshness.lifetime > 0 || has_validator || (is_set && freshness.may_stand_in(0));
+        if !may_be || !is_of_use {
             return None;
         }
         let modified = headers.get(LAST_MODIFIED).or(headers.get(DATE));

@@ -56,7 +56,7 @@ pub(super) struct Measured {
 pub(super) struct Crowd {
     pub(super) name: &'static str,
     /// Requests that the origin got for it.
-    pub(super) fetches: u64,
+    pub(super) fetches: usize,
     pub(super) p50_ms: f64,
     pub(super) p99_ms: f64,
 }
