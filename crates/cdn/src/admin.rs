@@ -58,11 +58,11 @@ async fn purge(
             Some(cdn.purge(&key, purge))
         }
         (None, Some(group), false) => {
-            cdn.store.purges.purge_group(group, purge);
+            cdn.purge_many(Some(group), purge);
             None
         }
         (None, None, true) => {
-            cdn.store.purges.purge_all(purge);
+            cdn.purge_many(None, purge);
             None
         }
         _ => {

@@ -12,12 +12,14 @@ use http::{HeaderMap, Method, Request, Response};
 use hyper::body::Incoming;
 use proxy::server::Handler;
 use proxy::{AnswerBody, Arrival, Client, Journey, Refusal, Said, Worker};
+use runtime::config::ConfigError;
 use tokio::sync::oneshot;
 
 use crate::answer::told;
 use crate::body::Body;
 use crate::clock::Millis;
 use crate::config::CacheConfig;
+use crate::disk::Disk;
 use crate::fetch::Fetch;
 use crate::filling::Room;
 use crate::flights::{Boarding, Flight, Flights, Landing};
@@ -34,6 +36,7 @@ use crate::wants::Wants;
 pub(crate) struct Cdn {
     pub(crate) config: ArcSwap<CacheConfig>,
     pub(crate) store: Store,
+    pub(crate) disk: Option<Arc<Disk>>,
     pub(crate) flights: Flights,
     pub(crate) room: Arc<Room>,
     pub(crate) figures: CacheFigures,
@@ -41,21 +44,42 @@ pub(crate) struct Cdn {
 }
 
 impl Cdn {
-    pub(crate) fn new(config: CacheConfig, name: &str) -> Cdn {
-        Cdn {
+    pub(crate) fn new(config: CacheConfig, name: &str) -> Result<Cdn, ConfigError> {
+        let disk = config.disk.as_ref().map(|disk| Disk::open(disk, &config));
+        Ok(Cdn {
+            disk: disk.transpose()?.map(Arc::new),
             store: Store::new(config.max_bytes),
             flights: Flights::default(),
             room: Room::new(config.max_bytes / 4),
             figures: CacheFigures::default(),
             names: Names::new(name),
             config: ArcSwap::from_pointee(config),
-        }
+        })
     }
 
     /// Whether there was something.
     pub(crate) fn purge(&self, key: &Key, purge: Purge) -> bool {
         self.flights.doom(key);
-        self.store.purge(key, purge)
+        let was_on_disk = self.disk.as_ref().is_some_and(|disk| disk.forget(key));
+        self.store.purge(key, purge) || was_on_disk
+    }
+
+    /// Of this group, whatever its origin; `None` for all there is.
+    pub(crate) fn purge_many(&self, group: Option<&str>, purge: Purge) {
+        let group = group.map(|name| groups::named("*", name));
+        self.note_purge(group, purge);
+    }
+
+    /// Of this group of one origin: it is no other's to purge.
+    fn purge_group_of(&self, origin: &str, name: &str, purge: Purge) {
+        self.note_purge(Some(groups::named(origin, name)), purge);
+    }
+
+    fn note_purge(&self, group: Option<Box<str>>, purge: Purge) {
+        if let Some(disk) = &self.disk {
+            disk.note_purge(group.as_deref());
+        }
+        self.store.purges.purge(group, purge);
     }
 }
 
@@ -189,7 +213,7 @@ impl Serve {
             || lookup.credentials.authorization
             || stale.as_ref().is_some_and(is_never_shared);
         let boarding = match alone {
-            true => Boarding::Lead(Flight::alone()),
+            true => Boarding::Lead(self.cdn.flights.alone(&lookup.key)),
             false => self.cdn.flights.board(&lookup.key, &lookup.parts.headers),
         };
         let flight = match boarding {
@@ -200,7 +224,7 @@ impl Serve {
                     .store
                     .find(&lookup.key, &lookup.parts.headers, Millis::now());
                 if let (Found::Fresh(stored), false) = (found, alone) {
-                    flight.land(Landing::Validated(stored.clone()));
+                    flight.land(Landing::Stored(stored.clone()));
                     self.cdn.flights.leave(&lookup.key, &flight);
                     visit.outcome = Outcome::Hit;
                     return Ok(self.serve(&stored, &lookup, Status::hit));
@@ -214,7 +238,7 @@ impl Serve {
                 {
                     return answer;
                 }
-                Flight::alone()
+                self.cdn.flights.alone(&lookup.key)
             }
         };
         let (passed, mut passing) = oneshot::channel();
@@ -255,6 +279,10 @@ impl Serve {
                 }
                 (Outcome::Miss, answer)
             }
+            Landing::Stored(stored) => {
+                status = Status::hit(stored.head.ttl(now));
+                (Outcome::Hit, stored.answer(wants, now))
+            }
             Landing::Validated(stored) => {
                 status.answered = Some(304);
                 (Outcome::Validated, stored.answer(wants, now))
@@ -269,7 +297,7 @@ impl Serve {
             Landing::Pass | Landing::PassFailed => return None,
         };
         visit.outcome = match outcome {
-            Outcome::StoodIn => outcome,
+            Outcome::Hit | Outcome::StoodIn => outcome,
             _ if is_collapsed => Outcome::Collapsed,
             outcome => outcome,
         };
@@ -333,8 +361,7 @@ impl Serve {
         }
         // RFC 9875, 3.
         for group in groups::names(answer, &CACHE_GROUP_INVALIDATION) {
-            let purges = &self.cdn.store.purges;
-            purges.purge_group_of(key.origin(), &group, Purge::Soft);
+            self.cdn.purge_group_of(key.origin(), &group, Purge::Soft);
         }
     }
 

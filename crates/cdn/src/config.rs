@@ -1,5 +1,6 @@
 //! What the CDN is told: all that a proxy is, and `[cache]`.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use proxy::ProxyConfig;
@@ -45,6 +46,8 @@ pub(crate) struct CacheConfig {
     /// Larger bodies pass and are not stored.
     #[serde(deserialize_with = "positive::count")]
     pub(crate) max_object_bytes: usize,
+    /// What is stored is kept there, too: more than memory holds, and across a restart.
+    pub(crate) disk: Option<DiskConfig>,
     /// Only addresses that begin with one of these are served; without any, all are.
     pub(crate) paths: Vec<String>,
     /// How long a missing object is known to be missing where the origin does not say.
@@ -61,11 +64,22 @@ pub(crate) struct CacheConfig {
     pub(crate) store_set_cookie: bool,
 }
 
+/// `[cache.disk]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DiskConfig {
+    /// Its own: of no two processes, and with nothing else in it.
+    pub(crate) folder: PathBuf,
+    #[serde(deserialize_with = "positive::count")]
+    pub(crate) max_bytes: usize,
+}
+
 impl Default for CacheConfig {
     fn default() -> CacheConfig {
         CacheConfig {
             max_bytes: 128 << 20,
             max_object_bytes: 16 << 20,
+            disk: None,
             paths: Vec::new(),
             negative: Duration::from_secs(2),
             // Longer than any outage of an origin should be.

@@ -18,7 +18,7 @@ use crate::filling::{Broken, Filling};
 use crate::flights::{Flight, Landing};
 use crate::freshness::is_failure;
 use crate::groups::Purge;
-use crate::head::{Asked, Head, Stored};
+use crate::head::{Asked, Credentials, Head, Stored};
 use crate::key::Key;
 
 /// With these, some origins do something else than what they are asked for; no answer to that is to be
@@ -52,6 +52,9 @@ pub(crate) struct Fetch {
 impl Fetch {
     /// `passed` gets what is for the one who asks alone.
     pub(crate) async fn run(mut self, passed: Option<oneshot::Sender<Response<AnswerBody>>>) {
+        if let Some(landing) = self.look_on_disk().await {
+            return self.flight.land(landing);
+        }
         self.prepare();
         let (at, after) = (Millis::now(), self.cdn.store.purges.last());
         let parts = self.parts.clone();
@@ -65,6 +68,26 @@ impl Fetch {
             Err(refusal) => self.flight.land(self.stood_in_or(Landing::Failed(refusal))),
             Ok(answer) => self.receive(answer, asked, passed).await,
         }
+    }
+
+    /// What is there is as good as if it had been in memory.
+    async fn look_on_disk(&mut self) -> Option<Landing> {
+        let (disk, store) = (self.cdn.disk.as_ref()?, &self.cdn.store);
+        if self.stale.is_some() {
+            return None;
+        }
+        let stored = disk.load(&self.key, &self.request, &store.purges).await?;
+        let is_for_us = stored.head.is_for_all || !Credentials::of(&self.request).authorization;
+        if !is_for_us || self.flight.is_doomed() {
+            return None;
+        }
+        store.put(&self.key, &self.request, stored.clone());
+        let is_purged = store.purges.verdict(&stored.head).is_some();
+        if !is_purged && stored.head.is_shared(Millis::now()) {
+            return Some(Landing::Stored(stored));
+        }
+        self.stale = Some(stored);
+        None
     }
 
     fn prepare(&mut self) {
@@ -93,9 +116,13 @@ impl Fetch {
     ) {
         let status = answer.status();
         if let (StatusCode::NOT_MODIFIED, Some(stale)) = (status, &self.stale) {
-            return self
-                .flight
-                .land(self.validated(stale, answer.headers(), asked));
+            let landing = self.validated(stale, answer.headers(), asked);
+            self.flight.land(landing.clone());
+            // With what it says now about its life.
+            if let Landing::Validated(stored) = landing {
+                self.keep_on_disk(stored).await;
+            }
+            return;
         }
         if is_failure(status) {
             let landing = self.stood_in_or(Landing::Failed(Refusal::BadUpstream));
@@ -165,9 +192,19 @@ impl Fetch {
         if end.is_ok() && !self.flight.is_doomed() {
             let body = filling.whole();
             let stored = Arc::new(Stored { head, body });
-            self.cdn.store.put(&self.key, &self.request, stored);
+            self.cdn.store.put(&self.key, &self.request, stored.clone());
+            filling.end(end);
+            self.keep_on_disk(stored).await;
+        } else {
+            filling.end(end);
         }
-        filling.end(end);
+    }
+
+    async fn keep_on_disk(&self, stored: Arc<Stored>) {
+        if let Some(disk) = &self.cdn.disk {
+            let (key, request, purges) = (&self.key, &self.request, &self.cdn.store.purges);
+            disk.keep(key, request, stored, &self.flight, purges).await;
+        }
     }
 
     fn validated(&self, stale: &Arc<Stored>, news: &HeaderMap, asked: Asked) -> Landing {
@@ -177,7 +214,7 @@ impl Fetch {
             .freshened(&self.key, &self.request, news, asked, &config);
         let Some(head) = head else {
             // It may be used this once, and is not to be kept.
-            self.cdn.store.purge(&self.key, Purge::Hard);
+            self.cdn.purge(&self.key, Purge::Hard);
             return Landing::Validated(stale.clone());
         };
         let stored = Arc::new(Stored {

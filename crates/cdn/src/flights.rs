@@ -20,6 +20,8 @@ use crate::key::Key;
 pub(crate) enum Landing {
     /// The answer is on its way.
     Filling(Arc<Filling>),
+    /// It was stored meanwhile, or all the time, but not in memory.
+    Stored(Arc<Stored>),
     /// What was stored is still good.
     Validated(Arc<Stored>),
     /// There was no good answer, and what was stored stands in.
@@ -37,7 +39,7 @@ impl Landing {
         let is_shared = |head: &Head| head.is_shared(Millis::now()) && head.vary.matches(request);
         match self {
             Landing::Filling(filling) => is_shared(&filling.head),
-            Landing::Validated(stored) => is_shared(&stored.head),
+            Landing::Stored(stored) | Landing::Validated(stored) => is_shared(&stored.head),
             Landing::StoodIn(stored) => stored.head.vary.matches(request),
             Landing::PassFailed | Landing::Failed(_) => true,
             Landing::Pass => false,
@@ -48,11 +50,13 @@ impl Landing {
 #[derive(Debug)]
 pub(crate) struct Flight {
     landing: watch::Sender<Option<Landing>>,
+    /// What it gets may be for others, too.
+    is_open: bool,
     /// What it gets was purged before it came.
     is_doomed: AtomicBool,
 }
 
-/// All flights that others may still join.
+/// All flights that are under way.
 #[derive(Debug, Default)]
 pub(crate) struct Flights(Mutex<HashMap<Key, Vec<Arc<Flight>>>>);
 
@@ -66,10 +70,10 @@ pub(crate) enum Boarding {
 }
 
 impl Flight {
-    /// One that nobody else joins.
-    pub(crate) fn alone() -> Arc<Flight> {
+    fn new(is_open: bool) -> Arc<Flight> {
         Arc::new(Flight {
             landing: watch::Sender::new(None),
+            is_open,
             is_doomed: AtomicBool::new(false),
         })
     }
@@ -103,6 +107,7 @@ impl Flight {
     /// Whether it may have what a request like this one asks for.
     fn is_for(&self, request: &HeaderMap) -> bool {
         match &*self.landing.borrow() {
+            _ if !self.is_open => false,
             None => true,
             Some(Landing::Filling(filling)) => filling.head.vary.matches(request),
             Some(_) => false,
@@ -117,9 +122,19 @@ impl Flights {
         if let Some(flight) = there.iter().find(|flight| flight.is_for(request)) {
             return Boarding::Join(flight.clone());
         }
-        let flight = Flight::alone();
+        let flight = Flight::new(true);
         there.push(flight.clone());
         Boarding::Lead(flight)
+    }
+
+    /// One that nobody else joins.
+    pub(crate) fn alone(&self, key: &Key) -> Arc<Flight> {
+        let flight = Flight::new(false);
+        self.lock()
+            .entry(key.clone())
+            .or_default()
+            .push(flight.clone());
+        flight
     }
 
     /// Leads one if nobody does.

@@ -2,6 +2,7 @@
 
 use http::header::{AGE, DATE, EXPIRES, LAST_MODIFIED};
 use http::{HeaderMap, StatusCode};
+use serde::{Deserialize, Serialize};
 
 use crate::clock::{Millis, parse_date};
 use crate::config::CacheConfig;
@@ -12,9 +13,10 @@ const HEURISTIC_SHARE: u64 = 10;
 const HEURISTIC_MOST: u64 = 24 * 60 * 60;
 
 /// When an answer was got, and how old it was then.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct Birth {
     received: Millis,
+    pub(crate) requested: Millis,
     /// `corrected_initial_age` (RFC 9111, 4.2.3), in milliseconds.
     initial_age: u64,
 }
@@ -32,6 +34,7 @@ impl Birth {
         };
         Birth {
             received,
+            requested,
             initial_age: apparent.max(corrected),
         }
     }

@@ -73,21 +73,8 @@ impl Numbers {
 }
 
 impl Purges {
-    /// Of this group, whatever its origin.
-    pub(crate) fn purge_group(&self, name: &str, purge: Purge) {
-        self.purge(Some(named("*", name)), purge);
-    }
-
-    /// Of this group, of one origin: it is no other's to purge.
-    pub(crate) fn purge_group_of(&self, origin: &str, name: &str, purge: Purge) {
-        self.purge(Some(named(origin, name)), purge);
-    }
-
-    pub(crate) fn purge_all(&self, purge: Purge) {
-        self.purge(None, purge);
-    }
-
-    fn purge(&self, group: Option<Box<str>>, purge: Purge) {
+    /// Of a group, by the name that [`named`] gives it; of all without one.
+    pub(crate) fn purge(&self, group: Option<Box<str>>, purge: Purge) {
         let mut remembered = self
             .remembered
             .write()
@@ -159,7 +146,8 @@ pub(crate) fn of(headers: &HeaderMap, origin: &str) -> Box<[Box<str>]> {
     both.collect()
 }
 
-fn named(origin: &str, name: &str) -> Box<str> {
+/// A group as it is purged: of one origin, as it is no other's to purge, or of any, `*`.
+pub(crate) fn named(origin: &str, name: &str) -> Box<str> {
     format!("{origin} {name}").into()
 }
 
@@ -206,7 +194,7 @@ mod tests {
         let purges = Purges::default();
         let (old, other) = (head("\"a\", \"b\"", 0), head("\"c\"", 0));
         assert_eq!(purges.verdict(&old), None);
-        purges.purge_group("b", Purge::Hard);
+        purges.purge(Some(named("*", "b")), Purge::Hard);
         assert_eq!(purges.verdict(&old), Some(Purge::Hard));
         assert_eq!(purges.verdict(&other), None);
         assert_eq!(purges.verdict(&head("\"b\"", purges.last())), None);
@@ -215,15 +203,15 @@ mod tests {
     #[test]
     fn rfc9875_3_groups_of_another_origin_are_not_the_same() {
         let purges = Purges::default();
-        purges.purge_group_of("http://other", "a", Purge::Hard);
+        purges.purge(Some(named("http://other", "a")), Purge::Hard);
         assert_eq!(purges.verdict(&head("\"a\"", 0)), None);
-        purges.purge_group_of("http://shop", "a", Purge::Soft);
+        purges.purge(Some(named("http://shop", "a")), Purge::Soft);
         let head = head("\"a\"", 0);
         assert_eq!(purges.verdict(&head), Some(Purge::Soft));
-        purges.purge_all(Purge::Hard);
+        purges.purge(None, Purge::Hard);
         assert_eq!(purges.verdict(&head), Some(Purge::Hard));
         // Nothing makes it good again.
-        purges.purge_all(Purge::Soft);
+        purges.purge(None, Purge::Soft);
         assert_eq!(purges.verdict(&head), Some(Purge::Hard));
     }
 
@@ -231,9 +219,9 @@ mod tests {
     fn what_is_remembered_is_bounded_and_nothing_purged_comes_back() {
         let purges = Purges::default();
         let old = head("\"first\"", 0);
-        purges.purge_group("first", Purge::Hard);
+        purges.purge(Some(named("*", "first")), Purge::Hard);
         for name in 0..2 * MOST_REMEMBERED {
-            purges.purge_group(&name.to_string(), Purge::Hard);
+            purges.purge(Some(named("*", &name.to_string())), Purge::Hard);
         }
         let count = purges.remembered.read().unwrap().groups.len();
         assert!(count <= MOST_REMEMBERED, "{count}");

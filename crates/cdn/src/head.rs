@@ -126,27 +126,57 @@ impl Head {
         if !may_be || !is_of_use {
             return None;
         }
-        let modified = headers.get(LAST_MODIFIED).or(headers.get(DATE));
-        let modified = modified.and_then(parse_date).unwrap_or(asked.answered);
         let mut headers = headers.clone();
         for name in OF_ONE_REQUEST.iter().chain(&directives.withheld) {
             headers.remove(name);
         }
+        let head = Head::new(key, status, headers, vary, birth, freshness, &directives);
         Some(Head {
+            after: asked.after,
+            checked: AtomicU64::new(asked.after),
+            ..head
+        })
+    }
+
+    /// One that was stored before this process was there. How long it is good for is worked out anew.
+    pub(crate) fn restored(
+        key: &Key,
+        status: StatusCode,
+        headers: HeaderMap,
+        vary: Vary,
+        birth: Birth,
+        config: &CacheConfig,
+    ) -> Head {
+        let directives = Directives::of(&headers);
+        let freshness = Freshness::of(status, &headers, &directives, &birth, config);
+        Head::new(key, status, headers, vary, birth, freshness, &directives)
+    }
+
+    fn new(
+        key: &Key,
+        status: StatusCode,
+        headers: HeaderMap,
+        vary: Vary,
+        birth: Birth,
+        freshness: Freshness,
+        directives: &Directives,
+    ) -> Head {
+        let modified = headers.get(LAST_MODIFIED).or(headers.get(DATE));
+        Head {
             status,
             vary,
             birth,
-            after: asked.after,
+            after: 0,
             freshness,
-            modified,
+            modified: modified.and_then(parse_date).unwrap_or(birth.requested),
             is_for_all: directives.public
                 || directives.s_maxage.is_some()
                 || directives.must_revalidate,
             groups: groups::of(&headers, key.origin()),
             headers,
-            checked: AtomicU64::new(asked.after),
+            checked: AtomicU64::new(0),
             purged: AtomicU8::new(0),
-        })
+        }
     }
 
     /// What of these, with which it came, is for the one who asked alone.

@@ -7,10 +7,24 @@ use std::sync::Arc;
 use http::header::HOST;
 use http::request::Parts;
 use http::{HeaderMap, Uri};
+use serde::{Deserialize, Serialize};
 
 /// `http://host/path?query`. Cheap to clone.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
 pub(crate) struct Key(Arc<str>);
+
+impl From<String> for Key {
+    fn from(text: String) -> Key {
+        Key(text.into())
+    }
+}
+
+impl From<Key> for String {
+    fn from(key: Key) -> String {
+        key.as_str().to_owned()
+    }
+}
 
 impl Key {
     pub(crate) fn of(scheme: &str, parts: &Parts) -> Key {

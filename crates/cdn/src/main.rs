@@ -16,6 +16,7 @@ mod cdn;
 mod clock;
 mod config;
 mod directives;
+mod disk;
 mod fetch;
 mod filling;
 mod flights;
@@ -24,6 +25,7 @@ mod groups;
 mod head;
 mod key;
 mod outcome;
+mod record;
 mod store;
 mod vary;
 mod wants;
@@ -119,7 +121,7 @@ async fn serve() -> Result<(), BoxError> {
     let proxy = config.proxy();
     runtime::telemetry::init(&proxy.log);
     tracing::info!(config = %runtime::config::effective(&config), "starting");
-    let cdn = Arc::new(Cdn::new(config.cache, runtime::box_name()));
+    let cdn = Arc::new(Cdn::new(config.cache, runtime::box_name())?);
     program::serve(Edge(cdn), proxy).await
 }
 
@@ -143,8 +145,9 @@ impl Program for Edge {
     fn read(&self) -> Result<Reading, ConfigError> {
         let config: CdnConfig = runtime::config::load()?;
         let (proxy, cdn) = (config.proxy(), self.0.clone());
-        if config.cache.max_bytes != cdn.config.load().max_bytes {
-            let expected = "max_bytes: expected as it was, or a restart";
+        let now = cdn.config.load();
+        if config.cache.max_bytes != now.max_bytes || config.cache.disk != now.disk {
+            let expected = "max_bytes, disk: expected as they were, or a restart";
             return Err(ConfigError::in_use("cache", expected));
         }
         Ok(Reading::new(proxy).then(move || cdn.config.store(Arc::new(config.cache))))
@@ -155,6 +158,6 @@ impl Program for Edge {
     }
 
     fn write(&self, out: &mut Exposition) {
-        self.0.figures.write(&self.0.store, out);
+        self.0.figures.write(&self.0, out);
     }
 }

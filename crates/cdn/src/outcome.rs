@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use http::{HeaderMap, HeaderValue};
 use runtime::{Exposition, Kind};
 
+use crate::cdn::Cdn;
 use crate::head::CACHE_STATUS;
-use crate::store::Store;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
@@ -191,7 +191,7 @@ impl CacheFigures {
         self.purges.fetch_add(1, Relaxed);
     }
 
-    pub(crate) fn write(&self, store: &Store, out: &mut Exposition) {
+    pub(crate) fn write(&self, cdn: &Cdn, out: &mut Exposition) {
         let cache = ("cache", "cdn");
         let mut requests = out.family(Kind::Counter, "cache_requests_total");
         for (outcome, name) in ALL {
@@ -207,8 +207,12 @@ impl CacheFigures {
             out.family(Kind::Counter, name).sample(&[cache], count);
         }
         for (name, value) in [
-            ("cache_stored_objects", store.objects() as f64),
-            ("cache_stored_bytes", store.bytes() as f64),
+            ("cache_stored_objects", cdn.store.objects() as f64),
+            ("cache_stored_bytes", cdn.store.bytes() as f64),
+            (
+                "cache_disk_bytes",
+                cdn.disk.as_ref().map_or(0.0, |disk| disk.bytes() as f64),
+            ),
         ] {
             out.family(Kind::Gauge, name).sample(&[cache], value);
         }

@@ -1,14 +1,40 @@
 //! `Vary`: which requests an answer is for (RFC 9111, 4.1). Fields are compared in a normal form, so
 //! that what means the same is one answer.
 
+use http::header::InvalidHeaderName;
 use http::header::{ACCEPT_ENCODING, ACCEPT_LANGUAGE, VARY};
 use http::{HeaderMap, HeaderName, HeaderValue};
+use serde::{Deserialize, Serialize};
 
 use crate::directives::members;
 
 /// What an answer depends on.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Fields", into = "Fields")]
 pub(crate) struct Vary(Box<[(HeaderName, Option<Box<str>>)]>);
+
+/// As it is written down.
+type Fields = Vec<(String, Option<String>)>;
+
+impl TryFrom<Fields> for Vary {
+    type Error = InvalidHeaderName;
+
+    fn try_from(fields: Fields) -> Result<Vary, InvalidHeaderName> {
+        let fields = fields
+            .into_iter()
+            .map(|(name, value)| Ok((name.parse()?, value.map(String::into_boxed_str))));
+        fields.collect::<Result<_, _>>().map(Vary)
+    }
+}
+
+impl From<Vary> for Fields {
+    fn from(vary: Vary) -> Fields {
+        let fields = vary.0.into_iter();
+        fields
+            .map(|(name, value)| (name.as_str().to_owned(), value.map(String::from)))
+            .collect()
+    }
+}
 
 impl Vary {
     /// `None` where nobody can say whom an answer is for: `*`, or what is no name.

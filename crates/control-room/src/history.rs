@@ -30,6 +30,9 @@ pub struct History {
     pub errors: Column,
     /// Seconds.
     pub p95: Column,
+    /// Bytes a second that leave the origin, and that leave from the CDN instead.
+    pub egress: Column,
+    pub cdn: Column,
     /// Of its cap, by box.
     pub cpu: BTreeMap<String, Column>,
 }
@@ -97,6 +100,8 @@ impl History {
                 .map(|(requests, failed)| snapshot::error_share(*requests, failed))
                 .collect(),
             p95: one(promql::P95),
+            egress: one(promql::EGRESS),
+            cdn: one(promql::CDN_SENT),
             cpu: of(promql::CPU_SHARE)
                 .map(|series| (series.label("box").to_owned(), column(series)))
                 .collect(),

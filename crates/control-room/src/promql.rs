@@ -181,6 +181,12 @@ pub(crate) const EGRESS: Query = query(
     "sum(rate(http_server_response_bytes_total{service=~\"(box|web)(-.+)?\"}[20s]))",
 );
 
+/// Bytes of answers a second that leave from the CDN instead.
+pub(crate) const CDN_SENT: Query = query(
+    "cdn_sent",
+    "sum(rate(cache_sent_bytes_total{cache=\"cdn\"}[20s]))",
+);
+
 /// Visits a second: pages served, without their assets and without API calls.
 pub(crate) const VISITS: Query = query(
     "visits",
@@ -197,7 +203,7 @@ pub(crate) const PROCESSES: Query = query(
 );
 pub(crate) const CACHE_HITS: Query = query(
     "cache_hits",
-    "sum by (cache) (rate(cache_requests_total{outcome=\"hit\"}[30s])) / sum by (cache) (rate(cache_requests_total[30s]))",
+    "sum by (cache) (rate(cache_requests_total{outcome=~\"hit|stale|stood-in\"}[30s])) / sum by (cache) (rate(cache_requests_total[30s]))",
 );
 pub(crate) const REPLICA_LAG: Query =
     query("replica_lag", "max by (node) (db_replica_lag_seconds)");
@@ -242,6 +248,7 @@ pub(crate) const NOW: &[Query] = &[
     P95,
     P99,
     EGRESS,
+    CDN_SENT,
     VISITS,
     PROCESSES,
     CACHE_HITS,
@@ -250,7 +257,7 @@ pub(crate) const NOW: &[Query] = &[
 ];
 
 /// What the plots show.
-pub(crate) const OVER_TIME: &[Query] = &[OFFERED, FAILED, P95, CPU_SHARE];
+pub(crate) const OVER_TIME: &[Query] = &[OFFERED, FAILED, P95, EGRESS, CDN_SENT, CPU_SHARE];
 
 /// Which services are the front door, the latest stage's first: the first that has figures is it.
 /// So a plot goes on through a climb, though the door moves from `box` to `web` to `lb`.

@@ -73,6 +73,8 @@ pub struct Egress {
     pub bytes_per_visit: Option<f64>,
     /// If it went on for 30 days.
     pub usd_per_month: Option<f64>,
+    /// What leaves from the CDN, and so not from the origin.
+    pub cdn_bytes_per_second: Option<f64>,
     pub usd_per_gb: f64,
 }
 
@@ -213,6 +215,7 @@ impl Egress {
                 .map(|(bytes, visits)| bytes / visits),
             usd_per_month: bytes_per_second
                 .map(|bytes| bytes * SECONDS_PER_MONTH / 1e9 * usd_per_gb),
+            cdn_bytes_per_second: figures.one(promql::CDN_SENT),
             usd_per_gb,
         }
     }

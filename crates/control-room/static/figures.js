@@ -49,10 +49,12 @@ export function showTiles({ traffic, egress }) {
     tile(id, units.seconds(traffic[id]), traffic[id] === null ? quiet : note);
   }
   const measured = egress.bytes_per_second !== null;
-  tile("egress", units.bytesPerSecond(egress.bytes_per_second), measured ? "leaves the origin" : NO_REQUESTS);
+  tile("egress", units.bytesPerSecond(egress.bytes_per_second), measured ? leaves(egress.cdn_bytes_per_second) : NO_REQUESTS);
   tile("visit", units.bytes(egress.bytes_per_visit), egress.bytes_per_visit === null ? "no pages served right now" : "a page and all it brings");
   tile("price", units.dollars(egress.usd_per_month), `a month at this rate, at $${egress.usd_per_gb} a GB`);
 }
+
+const leaves = (cdn) => cdn === null ? "leaves the origin" : `leaves the origin; ${units.text(units.bytesPerSecond(cdn))} from the CDN`;
 
 const tile = (id, figure, note, alarming) => fillTile(byId(id), figure, note, alarming);
 

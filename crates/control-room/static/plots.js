@@ -14,6 +14,8 @@ const plots = [
   plot("plot-requests", units.perSecond, (history) => ({ requests: history.requests })),
   plot("plot-p95", units.seconds, (history) => ({ p95: history.p95 })),
   plot("plot-errors", units.share, (history) => ({ errors: history.errors }), { least: 0.01 }),
+  // The colours of both stay what they are, also while there is no CDN.
+  plot("plot-egress", units.bytesPerSecond, (history) => ({ origin: history.egress, "the CDN": history.cdn })),
   plot("plot-cpu", units.share, (history) => history.cpu, { least: 1.05, most: 1.05 }),
 ];
 
@@ -37,6 +39,8 @@ export function addToPlots(snapshot) {
   history.requests.push(snapshot.traffic.requests);
   history.p95.push(snapshot.traffic.p95);
   history.errors.push(snapshot.traffic.errors);
+  history.egress.push(snapshot.egress.bytes_per_second);
+  history.cdn.push(snapshot.egress.cdn_bytes_per_second);
   for (const box of snapshot.boxes) history.cpu[box.name] ??= Array(length).fill(null);
   const shares = new Map(snapshot.boxes.map((box) => [box.name, box.cpu_share]));
   for (const [name, column] of Object.entries(history.cpu)) column.push(shares.get(name) ?? null);
@@ -46,7 +50,7 @@ export function addToPlots(snapshot) {
 
 function forget(count) {
   if (count <= 0) return;
-  for (const column of [history.times, history.requests, history.p95, history.errors, ...Object.values(history.cpu)]) {
+  for (const column of [history.times, history.requests, history.p95, history.errors, history.egress, history.cdn, ...Object.values(history.cpu)]) {
     column.splice(0, count);
   }
   for (const [name, column] of Object.entries(history.cpu)) {
@@ -73,7 +77,7 @@ function plot(id, unit, pick, { least = 0, most = Infinity } = {}) {
     const isEmpty = names.every((name) => columns[name].every((value) => value === null));
     why.hidden = !isEmpty;
     canvas.hidden = isEmpty;
-    write(why, isEmpty ? (legend ? "no box has been measured in the last 15 minutes" : NO_REQUESTS) : "");
+    write(why, isEmpty ? (figure.dataset.nothing ?? NO_REQUESTS) : "");
     if (!legend) write(note, isEmpty ? "" : spoken(columns[names[0]], unit));
     canvas.setAttribute("aria-label", `${figure.querySelector("h2").textContent}, the last 15 minutes. ${names.map((name) => `${legend ? name : ""} ${spoken(columns[name], unit)}`).join("; ")}`);
     if (isEmpty) return;

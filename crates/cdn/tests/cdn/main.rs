@@ -1,6 +1,7 @@
 //! The CDN as it ships, between raw sockets. Tests are named after what the RFCs say.
 
 mod collapsing;
+mod disk;
 mod invalidation;
 mod operation;
 mod poisoning;
