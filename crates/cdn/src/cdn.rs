@@ -3,6 +3,7 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -41,7 +42,13 @@ pub(crate) struct Cdn {
     pub(crate) room: Arc<Room>,
     pub(crate) figures: CacheFigures,
     pub(crate) names: Names,
+    /// Until when nobody waits for an origin that gave no answer, if something stands in for it.
+    trouble_until: AtomicU64,
 }
+
+/// An upstream that dies is known to be dead within this time or so; until then each request would wait
+/// for it once more.
+const TROUBLE_MILLIS: u64 = 1_000;
 
 impl Cdn {
     pub(crate) fn new(config: CacheConfig, name: &str) -> Result<Cdn, ConfigError> {
@@ -53,8 +60,21 @@ impl Cdn {
             room: Room::new(config.max_bytes / 4),
             figures: CacheFigures::default(),
             names: Names::new(name),
+            trouble_until: AtomicU64::new(0),
             config: ArcSwap::from_pointee(config),
         })
+    }
+
+    pub(crate) fn note_trouble(&self, now: Millis) {
+        self.trouble_until.store(now.0 + TROUBLE_MILLIS, Relaxed);
+    }
+
+    pub(crate) fn note_answer(&self) {
+        self.trouble_until.store(0, Relaxed);
+    }
+
+    fn is_in_trouble(&self, now: Millis) -> bool {
+        now.0 < self.trouble_until.load(Relaxed)
     }
 
     /// Whether there was something.
@@ -165,10 +185,15 @@ impl Serve {
             Found::Stale(stored) if lookup.may_have_stale(&stored) => {
                 visit.outcome = Outcome::Stale;
                 let answer = self.serve(&stored, &lookup, Status::hit);
-                if let Some(flight) = self.cdn.flights.lead(&lookup.key, &lookup.parts.headers) {
-                    let fetch = self.fetch(visit, lookup, Some(stored), flight);
-                    tokio::task::spawn_local(fetch.run(None));
-                }
+                self.ask_behind(visit, lookup, stored);
+                Ok(answer)
+            }
+            Found::Stale(stored)
+                if self.cdn.is_in_trouble(lookup.now) && lookup.may_have_for_want(&stored) =>
+            {
+                visit.outcome = Outcome::StoodIn;
+                let answer = self.serve(&stored, &lookup, Status::stood_in);
+                self.ask_behind(visit, lookup, stored);
                 Ok(answer)
             }
             found => self.ask(visit, lookup, found).await,
@@ -185,6 +210,15 @@ impl Serve {
         self.sent(&answer);
         let status = status(stored.head.ttl(lookup.now));
         told(answer, status, &self.cdn.names.cache)
+    }
+
+    /// Has the origin asked though nobody waits for it, unless somebody does already.
+    fn ask_behind(&self, visit: &mut Visit, lookup: Lookup, stale: Arc<Stored>) {
+        let headers = &lookup.parts.headers;
+        if let Some(flight) = self.cdn.flights.lead(&lookup.key, headers) {
+            let fetch = self.fetch(visit, lookup, Some(stale), flight);
+            tokio::task::spawn_local(fetch.run(None));
+        }
     }
 
     fn sent(&self, answer: &Response<Body>) {
@@ -288,8 +322,7 @@ impl Serve {
                 (Outcome::Validated, stored.answer(wants, now))
             }
             Landing::StoodIn(stored) => {
-                status.ttl = Some(stored.head.ttl(now));
-                status.detail = Some("stale-if-error");
+                status = Status::stood_in(stored.head.ttl(now));
                 (Outcome::StoodIn, stored.answer(wants, now))
             }
             Landing::Failed(refusal) => return Some(Err(refusal.clone())),
@@ -394,6 +427,12 @@ impl Serve {
 impl Lookup {
     fn may_have(&self, stored: &Stored) -> bool {
         !self.credentials.authorization || stored.head.is_for_all
+    }
+
+    /// For want of better (RFC 5861, 4).
+    fn may_have_for_want(&self, stored: &Stored) -> bool {
+        let age = stored.head.stale_age(self.now);
+        self.may_have(stored) && stored.head.freshness.may_stand_in(age)
     }
 
     /// And somebody asks meanwhile (RFC 5861, 3).

@@ -65,8 +65,19 @@ impl Fetch {
             answered: Millis::now(),
         };
         match answer {
-            Err(refusal) => self.flight.land(self.stood_in_or(Landing::Failed(refusal))),
-            Ok(answer) => self.receive(answer, asked, passed).await,
+            Err(refusal) => {
+                if matches!(
+                    refusal,
+                    Refusal::NobodyReady | Refusal::BadUpstream | Refusal::Late
+                ) {
+                    self.cdn.note_trouble(asked.answered);
+                }
+                self.flight.land(self.stood_in_or(Landing::Failed(refusal)));
+            }
+            Ok(answer) => {
+                self.cdn.note_answer();
+                self.receive(answer, asked, passed).await;
+            }
         }
     }
 

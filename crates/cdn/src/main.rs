@@ -30,9 +30,11 @@ mod store;
 mod vary;
 mod wants;
 
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::Router;
 use clap::{Args, Parser, Subcommand};
@@ -73,9 +75,9 @@ enum Command {
 #[derive(Debug, Clone, Args)]
 #[group(required = true, multiple = true)]
 struct What {
-    /// An address, with scheme and host.
+    /// An address, with scheme and host; several may be given.
     #[arg(long, conflicts_with_all = ["key", "all"])]
-    url: Option<String>,
+    url: Vec<String>,
     /// A group that answers name in `Cache-Groups`.
     #[arg(long, conflicts_with = "all")]
     key: Option<String>,
@@ -96,23 +98,40 @@ fn main() -> ExitCode {
 }
 
 async fn ask(command: Command) -> Result<(), BoxError> {
-    let (method, path, body) = match command {
-        Command::Health => ("GET", "/readyz", String::new()),
-        Command::Upstreams => ("GET", "/upstreams", String::new()),
-        Command::Reload => ("POST", "/reload", String::new()),
-        Command::Purge(what) => {
-            let request = PurgeRequest {
-                url: what.url,
-                key: what.key,
-                all: what.all,
-                soft: what.soft,
-            };
-            ("POST", "/purge", serde_json::to_string(&request)?)
-        }
-    };
     let config: CdnConfig = runtime::config::load()?;
-    let answer = runtime::admin::ask(config.http.admin.0, method, path, &body).await?;
+    let admin = config.http.admin.0;
+    let (method, path) = match command {
+        Command::Health => ("GET", "/readyz"),
+        Command::Upstreams => ("GET", "/upstreams"),
+        Command::Reload => ("POST", "/reload"),
+        Command::Purge(what) => return purge(admin, what).await,
+    };
+    let answer = runtime::admin::ask(admin, method, path, "").await?;
     println!("{}", answer.trim_end());
+    Ok(())
+}
+
+/// A line for each purge: what was purged, what came of it, and how long that took.
+async fn purge(admin: SocketAddr, what: What) -> Result<(), BoxError> {
+    let of = |url: Option<String>| PurgeRequest {
+        url,
+        key: what.key.clone(),
+        all: what.all,
+        soft: what.soft,
+    };
+    let requests: Vec<_> = match what.url.is_empty() {
+        true => vec![of(None)],
+        false => what.url.iter().cloned().map(Some).map(of).collect(),
+    };
+    for request in requests {
+        let body = serde_json::to_string(&request)?;
+        let asked = Instant::now();
+        let answer = runtime::admin::ask(admin, "POST", "/purge", &body).await?;
+        let took_ms = asked.elapsed().as_secs_f64() * 1e3;
+        let answer: serde_json::Value = serde_json::from_str(&answer)?;
+        let line = serde_json::json!({ "purge": request, "done": answer, "took_ms": took_ms });
+        println!("{line}");
+    }
     Ok(())
 }
 

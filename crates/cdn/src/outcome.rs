@@ -88,6 +88,15 @@ impl Status {
         }
     }
 
+    /// There was no better answer than one whose time is over.
+    pub(crate) fn stood_in(ttl: i64) -> Status {
+        Status {
+            ttl: Some(ttl),
+            detail: Some("stale-if-error"),
+            ..Status::forwarded(Forwarded::Stale)
+        }
+    }
+
     pub(crate) fn forwarded(forwarded: impl Into<Option<Forwarded>>) -> Status {
         Status {
             forwarded: forwarded.into(),

@@ -107,3 +107,32 @@ fn what_is_fresh_is_served_though_the_origin_is_dead() {
         assert!(fetch(&cdn, "/a").is_hit());
     }
 }
+
+#[test]
+fn nobody_waits_for_an_origin_that_is_known_to_be_silent() {
+    let (origin, is_ill) = mortal("cache-control: max-age=0", || {
+        // Longer than it is waited for.
+        std::thread::sleep(std::time::Duration::from_secs(2));
+        breaks_off()
+    });
+    let cdn = cdn(&origin, "[http]\nrequest_timeout = \"200ms\"");
+    for path in ["/a", "/b", "/c"] {
+        fetch(&cdn, path);
+    }
+    is_ill.store(true, Relaxed);
+    assert_eq!(fetch(&cdn, "/a").status, 200);
+    let asked = origin.seen().len();
+    for path in ["/b", "/c"] {
+        let answer = fetch(&cdn, path);
+        assert!(
+            answer.cache().ends_with("detail=stale-if-error"),
+            "{answer:?}"
+        );
+        let timing = answer.field("server-timing").unwrap();
+        let (_, ms) = timing.split_once("dur=").unwrap();
+        // As long as one who waits waits at least.
+        assert!(ms.parse::<f64>().unwrap() < 200.0, "{timing}");
+    }
+    // They were asked for behind, and not before.
+    wait_for("the origin is asked", || origin.seen().len() == asked + 2);
+}

@@ -38,7 +38,7 @@ async fn addresses(field: &Field<'_>) -> anyhow::Result<Vec<String>> {
     let host = field.compose.cdn_url();
     let parts = page.text.split(['"', ' ', ',']);
     let found: Vec<_> = parts
-        .filter(|part| part.starts_with(&host))
+        .filter(|part| part.starts_with(&host) && part.contains("/assets/"))
         .map(str::to_owned)
         .collect();
     ensure!(!found.is_empty(), "no assets of {host} on a page");
@@ -137,7 +137,7 @@ pub(super) async fn purge(field: &Field<'_>) -> anyhow::Result<Findings> {
         load: Figures::of(series.requests.iter()),
         ..Findings::default()
     };
-    let at = |part: f64| purged[((purged.len() - 1) as f64 * part) as usize] * 1e3;
+    let at = |part: f64| purged[((purged.len() - 1) as f64 * part) as usize];
     found.figure("a purge by address, median", at(0.5), "ms");
     found.at_most("a purge by address, p99", 50.0, at(0.99), "ms");
     found.at_least(
