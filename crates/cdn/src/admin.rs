@@ -1,11 +1,12 @@
 //! What the CDN has on its admin port besides what all proxies have: `POST /purge`.
 
+use std::io;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
 use axum::routing::post;
-use contract::Problem;
+use contract::{Fault, Problem};
 use runtime::Failure;
 use runtime::extract::Json;
 use serde::{Deserialize, Serialize};
@@ -27,8 +28,8 @@ pub(crate) struct PurgeRequest {
     /// Everything.
     #[serde(default)]
     pub(crate) all: bool,
-    /// Makes it stale instead of forgetting it: it is validated at its next use, and stands in for an
-    /// origin that gives no answer.
+    /// Makes it stale instead of forgetting it: as if its time were over now. On disk it is forgotten all
+    /// the same.
     #[serde(default)]
     pub(crate) soft: bool,
 }
@@ -58,11 +59,11 @@ async fn purge(
             Some(cdn.purge(&key, purge))
         }
         (None, Some(group), false) => {
-            cdn.purge_many(Some(group), purge);
+            cdn.purge_group(group, purge).map_err(unnoted)?;
             None
         }
         (None, None, true) => {
-            cdn.purge_many(None, purge);
+            cdn.purge_all(purge).map_err(unnoted)?;
             None
         }
         _ => {
@@ -79,4 +80,9 @@ async fn purge(
         "purged"
     );
     Ok(Json(Purged { was_stored }))
+}
+
+/// It is done, but would be undone by a restart: whoever purged it should know.
+fn unnoted(error: io::Error) -> Failure {
+    Fault::internal(format!("a purge cannot be noted on disk: {error}")).into()
 }

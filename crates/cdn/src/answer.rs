@@ -32,7 +32,7 @@ impl Stored {
         let length = Some(self.body.len() as u64);
         self.head.answer(wants, now, length, |skip, count| {
             let end = count.map_or(self.body.len(), |count| (skip + count) as usize);
-            Body::Stored(self.body.slice(skip as usize..end))
+            Body::stored(self.body.slice(skip as usize..end))
         })
     }
 }
@@ -40,7 +40,7 @@ impl Stored {
 impl Filling {
     pub(crate) fn answer(self: &Arc<Self>, wants: &Wants, now: Millis) -> Response<Body> {
         self.head.answer(wants, now, self.length, |skip, count| {
-            Body::Following(Following::new(self.clone(), skip, count.or(self.length)))
+            Body::following(Following::new(self.clone(), skip, count.or(self.length)))
         })
     }
 }
@@ -58,7 +58,7 @@ impl Head {
         length: Option<u64>,
         body: impl FnOnce(u64, Option<u64>) -> Body,
     ) -> Response<Body> {
-        let nothing = || Body::Stored(Bytes::new());
+        let nothing = || Body::stored(Bytes::new());
         let mut answer = match wants.portion(self, length) {
             Portion::Whole if wants.is_head => {
                 let mut answer = self.with(self.status, nothing());

@@ -16,6 +16,12 @@ impl Millis {
             .map_or(Millis(0), |since| Millis(since.as_millis() as u64))
     }
 
+    /// As a `Date`.
+    pub(crate) fn as_date(self) -> HeaderValue {
+        let date = httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_millis(self.0));
+        HeaderValue::try_from(date).unwrap_or(HeaderValue::from_static("-"))
+    }
+
     /// Milliseconds since then; 0 where clocks were put back.
     pub(crate) fn since(self, then: Millis) -> u64 {
         self.0.saturating_sub(then.0)

@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use http::Method;
 use proxy::ProxyConfig;
 use proxy::config::{
     AccessLogConfig, HealthConfig, OutliersConfig, RetriesConfig, TlsConfig, UpstreamsConfig,
 };
-use runtime::config::positive;
+use runtime::config::{ConfigError, positive};
 use runtime::{HttpConfig, LogConfig, ShutdownConfig};
 use serde::{Deserialize, Serialize};
 
@@ -43,7 +44,8 @@ pub(crate) struct CacheConfig {
     /// Memory for stored answers.
     #[serde(deserialize_with = "positive::count")]
     pub(crate) max_bytes: usize,
-    /// Larger bodies pass and are not stored.
+    /// Larger bodies pass and are not stored. At most a quarter of `max_bytes`. An answer that does not say
+    /// how long it is breaks off where it proves to be larger, and passes for an hour from then on.
     #[serde(deserialize_with = "positive::count")]
     pub(crate) max_object_bytes: usize,
     /// What is stored is kept there, too: more than memory holds, and across a restart.
@@ -107,7 +109,35 @@ impl CdnConfig {
 }
 
 impl CacheConfig {
-    pub(crate) fn serves(&self, path: &str) -> bool {
-        self.paths.is_empty() || self.paths.iter().any(|start| path.starts_with(start))
+    /// Whether a request is for us. Where only some addresses are, nothing is that an origin could read
+    /// as another, and nothing that changes something.
+    pub(crate) fn serves(&self, method: &Method, path: &str) -> bool {
+        if self.paths.is_empty() {
+            return true;
+        }
+        let is_here = self.paths.iter().any(|start| path.starts_with(start));
+        is_here && method.is_safe() && !climbs(path)
     }
+
+    /// What is expected, if it is something else.
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        if self.max_object_bytes <= self.max_bytes / 4 {
+            return Ok(());
+        }
+        let expected = format!(
+            "max_object_bytes: expected at most a quarter of max_bytes, {}, got {}",
+            self.max_bytes / 4,
+            self.max_object_bytes
+        );
+        Err(ConfigError::in_use("cache", expected))
+    }
+}
+
+/// Whether there is a segment `.` or `..` in a path, in whatever way it is written.
+fn climbs(path: &str) -> bool {
+    let path = path.to_ascii_lowercase().replace("%2e", ".");
+    let mut segments = path.split(['/', '\\']);
+    segments.any(|segment| matches!(segment, "." | ".."))
+        || path.contains("%2f")
+        || path.contains("%5c")
 }

@@ -18,6 +18,7 @@ use uuid::Uuid;
 
 use crate::clock::Millis;
 use crate::config::{CacheConfig, DiskConfig};
+use crate::directives::Seconds;
 use crate::flights::Flight;
 use crate::groups::{Purge, Purges};
 use crate::head::{Head, Stored};
@@ -27,6 +28,16 @@ use crate::record;
 /// As in memory.
 const MOST_VARIANTS: usize = 16;
 
+/// What the smallest counts as: its head is in memory, and a folder of a gigabyte has so at most 32,768
+/// of them there.
+const LEAST_BYTES: u64 = 32 << 10;
+
+/// Seconds of life that are worth a file.
+const LEAST_LIFE: Seconds = 60;
+
+/// Purges of many that are noted one by one; beyond, they become one of all.
+const MOST_NOTED: usize = 4096;
+
 const EXTENSION: &str = "stored";
 const PURGES: &str = "purges";
 
@@ -34,7 +45,12 @@ pub(crate) struct Disk {
     folder: PathBuf,
     index: Cache<Key, Arc<[Arc<Filed>]>, Weigh, DefaultHashBuilder, Unlink>,
     /// Held by whoever changes an entry. In it, the purges that files know nothing of.
-    changing: Mutex<File>,
+    changing: Mutex<Journal>,
+}
+
+struct Journal {
+    file: File,
+    noted: usize,
 }
 
 struct Filed {
@@ -56,7 +72,7 @@ struct Weigh;
 
 impl Weighter<Key, Arc<[Arc<Filed>]>> for Weigh {
     fn weight(&self, _: &Key, filed: &Arc<[Arc<Filed>]>) -> u64 {
-        filed.iter().map(|filed| filed.bytes.max(4096)).sum()
+        filed.iter().map(|filed| filed.bytes.max(LEAST_BYTES)).sum()
     }
 }
 
@@ -117,10 +133,10 @@ impl Disk {
         // Afterwards files tell all there is to tell.
         let journal = OpenOptions::new()
             .create(true)
-            .write(true)
-            .truncate(true)
+            .append(true)
             .open(config.folder.join(PURGES))
             .map_err(failed)?;
+        journal.set_len(0).map_err(failed)?;
         let options = OptionsBuilder::new()
             .shards(1)
             .estimated_items_capacity(found.len().max(1024))
@@ -130,13 +146,16 @@ impl Disk {
         let disk = Disk {
             folder: config.folder.clone(),
             index: Cache::with_options(options, Weigh, DefaultHashBuilder::default(), Unlink),
-            changing: Mutex::new(journal),
+            changing: Mutex::new(Journal {
+                file: journal,
+                noted: 0,
+            }),
         };
         // The youngest last: so they stay, if there is less room than there was.
         found.sort_by_key(|(_, filed)| filed.head.birth);
         let count = found.len();
         for (key, filed) in found {
-            disk.add(&disk.lock(), key, filed, |_| false);
+            disk.change(&disk.lock(), &key, |_| false, Some(filed));
         }
         tracing::info!(count, folder = %config.folder.display(), "found stored answers");
         Ok(disk)
@@ -154,14 +173,18 @@ impl Disk {
             filed.head.vary.matches(request) && purges.verdict(&filed.head) != Some(Purge::Hard)
         };
         let filed = filed.iter().rev().find(fits)?.clone();
-        let read = tokio::task::spawn_blocking(move || {
-            record::read(&filed.path, filed.head.clone()).inspect_err(|_| filed.unlink())
-        });
+        let read = {
+            let filed = filed.clone();
+            tokio::task::spawn_blocking(move || record::read(&filed.path, filed.head.clone()))
+        };
         match read.await.ok()? {
             Ok(stored) => Some(Arc::new(stored)),
+            // Another has taken its place meanwhile.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => {
                 tracing::warn!(%error, key = key.as_str(), "a stored answer cannot be read");
-                self.forget(key);
+                let is_it = |old: &Filed| old.path == filed.path;
+                self.change(&self.lock(), key, is_it, None);
                 None
             }
         }
@@ -177,6 +200,11 @@ impl Disk {
         flight: &Flight,
         purges: &Purges,
     ) {
+        let is_worth_it =
+            stored.head.status.is_success() && stored.head.freshness.lifetime >= LEAST_LIFE;
+        if !is_worth_it || flight.is_doomed() {
+            return;
+        }
         let path = self.folder.join(format!("{}.{EXTENSION}", Uuid::now_v7()));
         let head = stored.head.clone();
         let write = {
@@ -191,40 +219,45 @@ impl Disk {
             }
             Err(_) => return,
         };
-        let filed = Arc::new(Filed { head, path, bytes });
         let changing = self.lock();
-        if flight.is_doomed() || purges.verdict(&filed.head).is_some() {
-            filed.unlink();
-            return;
+        // Only now is it there for those who start after us: not if it was purged on its way.
+        if flight.is_doomed() || purges.verdict(&head).is_some() {
+            record::discard(&path);
+        } else if let Err(error) = record::publish(&path) {
+            tracing::warn!(%error, path = %path.display(), "an answer is not kept on disk");
+        } else {
+            let filed = Arc::new(Filed { head, path, bytes });
+            let is_replaced = |old: &Filed| old.head.vary.matches(request);
+            self.change(&changing, key, is_replaced, Some(filed));
         }
-        self.add(&changing, key.clone(), filed, |old| {
-            old.head.vary.matches(request)
-        });
     }
 
-    fn add(
+    /// Takes some files of an address out, and perhaps another in.
+    fn change(
         &self,
-        _changing: &MutexGuard<'_, File>,
-        key: Key,
-        filed: Arc<Filed>,
-        is_replaced: impl Fn(&Filed) -> bool,
+        _changing: &MutexGuard<'_, Journal>,
+        key: &Key,
+        is_removed: impl Fn(&Filed) -> bool,
+        added: Option<Arc<Filed>>,
     ) {
-        // Taken out: those that are replaced count as evicted, and their files would go.
-        let there = self.index.remove(&key);
+        // All are taken out: those that are replaced count as evicted, and their files would go.
+        let there = self.index.remove(key);
         let mut variants = there.map_or(Vec::new(), |(_, there)| there.to_vec());
         variants.retain(|old| {
-            let stays = !is_replaced(old);
+            let stays = !is_removed(old);
             if !stays {
                 old.unlink();
             }
             stays
         });
-        let too_many = (variants.len() + 1).saturating_sub(MOST_VARIANTS);
+        variants.extend(added);
+        let too_many = variants.len().saturating_sub(MOST_VARIANTS);
         for old in variants.drain(..too_many) {
             old.unlink();
         }
-        variants.push(filed);
-        self.index.insert(key, variants.into());
+        if !variants.is_empty() {
+            self.index.insert(key.clone(), variants.into());
+        }
     }
 
     /// Of an address; softly or not, it is not here any more.
@@ -239,23 +272,29 @@ impl Disk {
     }
 
     /// Notes a purge of a group, or of all, for after a restart: until then, [`Purges`] knows.
-    pub(crate) fn note_purge(&self, group: Option<&str>) {
+    pub(crate) fn note_purge(&self, group: Option<&str>) -> io::Result<()> {
+        let mut journal = self.lock();
+        // Where there are so many, what is there is not worth much.
+        let is_full = journal.noted >= MOST_NOTED;
+        if is_full {
+            journal.file.set_len(0)?;
+            journal.noted = 0;
+        }
         let noted = Noted {
             at: Millis::now(),
-            group: group.map(str::to_owned),
+            group: group.filter(|_| !is_full).map(str::to_owned),
         };
-        let mut journal = self.lock();
-        let line = serde_json::to_string(&noted).unwrap_or_default();
-        if let Err(error) = writeln!(journal, "{line}") {
-            tracing::error!(%error, "a purge cannot be noted: after a restart it is as if it had not been");
-        }
+        let mut line = serde_json::to_vec(&noted)?;
+        line.push(b'\n');
+        journal.noted += 1;
+        journal.file.write_all(&line)
     }
 
     pub(crate) fn bytes(&self) -> u64 {
         self.index.weight()
     }
 
-    fn lock(&self) -> MutexGuard<'_, File> {
+    fn lock(&self) -> MutexGuard<'_, Journal> {
         self.changing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

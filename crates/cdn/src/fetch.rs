@@ -4,9 +4,10 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::header::{ETAG, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED};
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, Method, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 use http_body::Body as _;
 use http_body_util::BodyExt;
 use proxy::{AnswerBody, ClosesAtEnd, Journey, Refusal, Worker};
@@ -14,12 +15,13 @@ use tokio::sync::oneshot;
 
 use crate::cdn::Cdn;
 use crate::clock::Millis;
-use crate::filling::{Broken, Filling};
+use crate::filling::{Broken, Filling, Reserved};
 use crate::flights::{Flight, Landing};
 use crate::freshness::is_failure;
 use crate::groups::Purge;
 use crate::head::{Asked, Credentials, Head, Stored};
 use crate::key::Key;
+use crate::store::PASS_MILLIS;
 
 /// With these, some origins do something else than what they are asked for; no answer to that is to be
 /// found under the address.
@@ -30,6 +32,12 @@ const OVERRIDES: [HeaderName; 5] = [
     HeaderName::from_static("x-original-url"),
     HeaderName::from_static("x-rewrite-url"),
 ];
+
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+
+/// An answer proved to be too long only when much of it was there.
+const TOO_LONG_MILLIS: u64 = 60 * 60 * 1000;
 
 #[derive(Debug)]
 pub(crate) struct Fetch {
@@ -44,9 +52,6 @@ pub(crate) struct Fetch {
     /// What is stored and may be validated.
     pub(crate) stale: Option<Arc<Stored>>,
     pub(crate) flight: Arc<Flight>,
-    /// What came from there last was not stored, perhaps as it was too long: only an answer that says
-    /// how long it is can be now.
-    pub(crate) is_wary: bool,
 }
 
 impl Fetch {
@@ -92,7 +97,7 @@ impl Fetch {
         if !is_for_us || self.flight.is_doomed() {
             return None;
         }
-        store.put(&self.key, &self.request, stored.clone());
+        store.put(&self.key, &self.request, stored.clone(), &self.flight);
         let is_purged = store.purges.verdict(&stored.head).is_some();
         if !is_purged && stored.head.is_shared(Millis::now()) {
             return Some(Landing::Stored(stored));
@@ -104,6 +109,13 @@ impl Fetch {
     fn prepare(&mut self) {
         self.parts.method = Method::GET;
         let headers = &mut self.parts.headers;
+        // Whatever a proxy in front says: of each address there is one answer.
+        let (scheme, host) = self.key.scheme_and_host();
+        for (name, value) in [(X_FORWARDED_PROTO, scheme), (X_FORWARDED_HOST, host)] {
+            if let Ok(value) = HeaderValue::from_str(value) {
+                headers.insert(name, value);
+            }
+        }
         for name in OVERRIDES {
             headers.remove(name);
         }
@@ -142,15 +154,16 @@ impl Fetch {
             }
         }
         match self.storable(&answer, asked) {
-            Some(head) => self.fill(Arc::new(head), answer).await,
-            None => {
+            Ok((head, room)) => self.fill(Arc::new(head), room, answer).await,
+            Err(for_all) => {
                 // Who waits for an origin in trouble does not ask it once more.
                 self.flight.land(match is_failure(status) {
                     true => Landing::PassFailed,
                     false => Landing::Pass,
                 });
-                if !is_failure(status) {
-                    self.cdn.store.note_pass(&self.key, asked.answered);
+                if for_all {
+                    let now = asked.answered;
+                    self.cdn.store.note_pass(&self.key, now, PASS_MILLIS);
                 }
                 if let Some(passed) = passed {
                     // Nobody is there any more if this fails.
@@ -160,29 +173,36 @@ impl Fetch {
         }
     }
 
-    fn storable(&self, answer: &Response<AnswerBody>, asked: Asked) -> Option<Head> {
+    /// The head under which it is stored, with room for it; or whether nobody else's answer would be
+    /// stored either.
+    fn storable(
+        &self,
+        answer: &Response<AnswerBody>,
+        asked: Asked,
+    ) -> Result<(Head, Reserved), bool> {
         let config = self.cdn.config.load();
         let length = answer.body().size_hint().exact();
-        let has_room = length.map_or(!self.is_wary, |length| {
-            length <= config.max_object_bytes as u64 && self.cdn.room.has(length as usize)
-        });
+        let fits = length.is_none_or(|length| length <= config.max_object_bytes as u64);
         // Nobody can tell whether such an answer is whole (RFC 9112, 8).
         let has_end = answer.extensions().get::<ClosesAtEnd>().is_none();
-        match has_room && has_end {
-            true => Head::of(&self.key, &self.request, answer, asked, &config),
-            false => None,
+        let head = Head::of(&self.key, &self.request, answer, asked, &config);
+        match head.filter(|_| fits && has_end) {
+            // What is full now is not full for others.
+            Some(head) => Ok((head, self.cdn.room.reserve(length).ok_or(false)?)),
+            // An error may be the doing of this one request, and who says who he is has an answer of his own.
+            None => Err(!Credentials::of(&self.request).any() && !is_error(answer.status())),
         }
     }
 
     /// Takes the body in, and gives it to all who wait.
-    async fn fill(&self, head: Arc<Head>, answer: Response<AnswerBody>) {
+    async fn fill(&self, head: Arc<Head>, room: Reserved, answer: Response<AnswerBody>) {
         let most = self.cdn.config.load().max_object_bytes;
         let of_one = head.withheld_from(answer.headers());
         let mut body = answer.into_body();
         let length = body.size_hint().exact();
-        let room = self.cdn.room.clone();
         let filling = Arc::new(Filling::new(head.clone(), length, of_one, room));
         self.flight.land(Landing::Filling(filling.clone()));
+        let mut last = Bytes::new();
         let end = loop {
             match body.frame().await {
                 None => break Ok(()),
@@ -192,22 +212,32 @@ impl Fetch {
                         continue;
                     };
                     self.cdn.figures.note_fetched(data.len() as u64);
-                    if let Err(broken) = filling.push(data, most) {
-                        self.cdn.store.note_pass(&self.key, Millis::now());
+                    if filling.is_completed_by(&data) {
+                        last = data;
+                    } else if let Err(broken) = filling.push(data, most) {
+                        let now = Millis::now();
+                        self.cdn.store.note_pass(&self.key, now, TOO_LONG_MILLIS);
                         break Err(broken);
                     }
                 }
             }
         };
         // Whoever has seen the end finds it stored.
-        if end.is_ok() && !self.flight.is_doomed() {
-            let body = filling.whole();
-            let stored = Arc::new(Stored { head, body });
-            self.cdn.store.put(&self.key, &self.request, stored.clone());
-            filling.end(end);
+        let stored = end.ok().map(|()| {
+            let body = filling.whole(&last);
+            Arc::new(Stored { head, body })
+        });
+        if let Some(stored) = stored.clone() {
+            let (store, flight) = (&self.cdn.store, &self.flight);
+            store.put(&self.key, &self.request, stored, flight);
+        }
+        let pushed = match last.is_empty() {
+            true => Ok(()),
+            false => filling.push(last, most),
+        };
+        filling.end(end.and(pushed));
+        if let Some(stored) = stored {
             self.keep_on_disk(stored).await;
-        } else {
-            filling.end(end);
         }
     }
 
@@ -232,17 +262,20 @@ impl Fetch {
             head: Arc::new(head),
             body: stale.body.clone(),
         });
-        if !self.flight.is_doomed() {
-            self.cdn.store.put(&self.key, &self.request, stored.clone());
-        }
+        let (store, flight) = (&self.cdn.store, &self.flight);
+        store.put(&self.key, &self.request, stored.clone(), flight);
         Landing::Validated(stored)
     }
 
     /// What is stored, where it may be used for want of better (RFC 9111, 4.2.4; RFC 5861, 4).
     fn stood_in_or(&self, landing: Landing) -> Landing {
         let now = Millis::now();
-        let may_stand_in =
-            |stale: &&Arc<Stored>| stale.head.freshness.may_stand_in(stale.head.stale_age(now));
+        let purges = &self.cdn.store.purges;
+        let may_stand_in = |stale: &&Arc<Stored>| {
+            stale.head.freshness.may_stand_in(stale.head.stale_age(now))
+                && purges.verdict(&stale.head) != Some(Purge::Hard)
+                && !self.flight.is_doomed()
+        };
         match self.stale.as_ref().filter(may_stand_in) {
             Some(stale) => Landing::StoodIn(stale.clone()),
             None => landing,
@@ -256,4 +289,8 @@ impl Drop for Fetch {
         self.flight.land_if_not_yet(Landing::Pass);
         self.cdn.flights.leave(&self.key, &self.flight);
     }
+}
+
+fn is_error(status: StatusCode) -> bool {
+    status.is_client_error() || status.is_server_error()
 }

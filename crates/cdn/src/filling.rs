@@ -1,9 +1,10 @@
 //! An answer on its way from the origin, for all who wait for it: each reads at his own pace what has
 //! come so far, and nobody keeps the others waiting.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
@@ -38,8 +39,38 @@ impl Room {
         self.taken.fetch_sub(bytes, Relaxed);
     }
 
-    pub(crate) fn has(&self, bytes: usize) -> bool {
-        self.taken.load(Relaxed) + bytes <= self.most
+    /// Room for an answer of this length, or of one that is not known.
+    pub(crate) fn reserve(self: &Arc<Room>, length: Option<u64>) -> Option<Reserved> {
+        let bytes = usize::try_from(length.unwrap_or(0)).ok()?;
+        self.take(bytes).then(|| Reserved {
+            room: self.clone(),
+            bytes,
+        })
+    }
+}
+
+/// What one answer has of it.
+#[derive(Debug)]
+pub(crate) struct Reserved {
+    room: Arc<Room>,
+    bytes: usize,
+}
+
+impl Reserved {
+    /// Whether there is room for so many in all.
+    fn grow_to(&mut self, bytes: usize) -> bool {
+        let more = bytes.saturating_sub(self.bytes);
+        let has_room = more == 0 || self.room.take(more);
+        if has_room {
+            self.bytes += more;
+        }
+        has_room
+    }
+}
+
+impl Drop for Reserved {
+    fn drop(&mut self) {
+        self.room.give_back(self.bytes);
     }
 }
 
@@ -58,16 +89,16 @@ pub(crate) struct Filling {
     pub(crate) length: Option<u64>,
     /// What the origin says to the one who asked it, and to nobody else.
     pub(crate) of_one: HeaderMap,
-    room: Arc<Room>,
     so_far: Mutex<SoFar>,
 }
 
-#[derive(Default)]
 struct SoFar {
     chunks: Vec<Bytes>,
     bytes: usize,
+    room: Reserved,
     end: Option<Result<(), Broken>>,
-    waiting: Vec<Waker>,
+    /// Readers who have all there is, by their numbers.
+    waiting: HashMap<u64, Waker>,
 }
 
 impl fmt::Debug for Filling {
@@ -83,24 +114,30 @@ impl Filling {
         head: Arc<Head>,
         length: Option<u64>,
         of_one: HeaderMap,
-        room: Arc<Room>,
+        room: Reserved,
     ) -> Filling {
         Filling {
             head,
             length,
             of_one,
-            room,
-            so_far: Mutex::default(),
+            so_far: Mutex::new(SoFar {
+                chunks: Vec::new(),
+                bytes: 0,
+                room,
+                end: None,
+                waiting: HashMap::new(),
+            }),
         }
     }
 
     /// Adds what has come.
     pub(crate) fn push(&self, chunk: Bytes, most: usize) -> Result<(), Broken> {
         let mut so_far = self.lock();
-        if so_far.bytes + chunk.len() > most || !self.room.take(chunk.len()) {
+        let bytes = so_far.bytes + chunk.len();
+        if bytes > most || !so_far.room.grow_to(bytes) {
             return Err(Broken::TooLong);
         }
-        so_far.bytes += chunk.len();
+        so_far.bytes = bytes;
         so_far.chunks.push(chunk);
         so_far.wake();
         Ok(())
@@ -112,15 +149,17 @@ impl Filling {
         so_far.wake();
     }
 
-    /// All that has come, in one piece.
-    pub(crate) fn whole(&self) -> Bytes {
+    /// Whether this is the last of what was announced.
+    pub(crate) fn is_completed_by(&self, chunk: &Bytes) -> bool {
         let so_far = self.lock();
-        if let [only] = &so_far.chunks[..] {
-            // A part of a buffer would keep all of it.
-            return Bytes::copy_from_slice(only);
-        }
-        let mut whole = BytesMut::with_capacity(so_far.bytes);
-        for chunk in &so_far.chunks {
+        self.length == Some((so_far.bytes + chunk.len()) as u64)
+    }
+
+    /// All that has come and this, in one piece of its own: a part of a buffer would keep all of it.
+    pub(crate) fn whole(&self, last: &Bytes) -> Bytes {
+        let so_far = self.lock();
+        let mut whole = BytesMut::with_capacity(so_far.bytes + last.len());
+        for chunk in so_far.chunks.iter().chain([last]) {
             whole.extend_from_slice(chunk);
         }
         whole.freeze()
@@ -133,22 +172,17 @@ impl Filling {
 
 impl SoFar {
     fn wake(&mut self) {
-        for waker in self.waiting.drain(..) {
+        for (_, waker) in self.waiting.drain() {
             waker.wake();
         }
-    }
-}
-
-impl Drop for Filling {
-    fn drop(&mut self) {
-        let bytes = self.lock().bytes;
-        self.room.give_back(bytes);
     }
 }
 
 /// A body that is being filled, or a part of it.
 #[derive(Debug)]
 pub(crate) struct Following {
+    /// No other reader has it.
+    number: u64,
     filling: Arc<Filling>,
     chunk: usize,
     /// Bytes still to be passed over, and to be given.
@@ -158,7 +192,9 @@ pub(crate) struct Following {
 
 impl Following {
     pub(crate) fn new(filling: Arc<Filling>, skip: u64, left: Option<u64>) -> Following {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
         Following {
+            number: NEXT.fetch_add(1, Relaxed),
             filling,
             chunk: 0,
             skip,
@@ -184,7 +220,7 @@ impl Body for Following {
                     Some(Ok(())) => Poll::Ready(None),
                     Some(Err(broken)) => Poll::Ready(Some(Err(broken))),
                     None => {
-                        so_far.waiting.push(cx.waker().clone());
+                        so_far.waiting.insert(this.number, cx.waker().clone());
                         Poll::Pending
                     }
                 };
@@ -234,11 +270,12 @@ mod tests {
         let times = Asked::now(0);
         let config = CacheConfig::default();
         let head = Head::of(&key, &HeaderMap::new(), &answer, times, &config).unwrap();
+        let reserved = room.reserve(None).unwrap();
         Arc::new(Filling::new(
             Arc::new(head),
             None,
             HeaderMap::new(),
-            room.clone(),
+            reserved,
         ))
     }
 
@@ -261,7 +298,7 @@ mod tests {
         assert_eq!(early.await.unwrap().unwrap(), "abcdefghij");
         assert_eq!(part.await.unwrap().unwrap(), "defgh");
         assert_eq!(late.await.unwrap().unwrap(), "ij");
-        assert_eq!(filling.whole(), "abcdefghij");
+        assert_eq!(filling.whole(&"kl".into()), "abcdefghijkl");
     }
 
     #[tokio::test]
@@ -284,6 +321,9 @@ mod tests {
         drop(first);
         assert_eq!(second.push(chunk(), MOST), Ok(()));
         drop(second);
-        assert!(room.has(MOST));
+        let all = room.reserve(Some(MOST as u64)).unwrap();
+        assert!(room.reserve(Some(1)).is_none());
+        drop(all);
+        assert!(room.reserve(Some(1)).is_some());
     }
 }

@@ -52,6 +52,8 @@ pub(crate) struct Flight {
     landing: watch::Sender<Option<Landing>>,
     /// What it gets may be for others, too.
     is_open: bool,
+    /// It asks after the purge with this number, and so is for nobody who comes after another.
+    after: u64,
     /// What it gets was purged before it came.
     is_doomed: AtomicBool,
 }
@@ -70,10 +72,11 @@ pub(crate) enum Boarding {
 }
 
 impl Flight {
-    fn new(is_open: bool) -> Arc<Flight> {
+    fn new(is_open: bool, after: u64) -> Arc<Flight> {
         Arc::new(Flight {
             landing: watch::Sender::new(None),
             is_open,
+            after,
             is_doomed: AtomicBool::new(false),
         })
     }
@@ -105,9 +108,9 @@ impl Flight {
     }
 
     /// Whether it may have what a request like this one asks for.
-    fn is_for(&self, request: &HeaderMap) -> bool {
+    fn is_for(&self, request: &HeaderMap, after: u64) -> bool {
         match &*self.landing.borrow() {
-            _ if !self.is_open => false,
+            _ if !self.is_open || self.after != after => false,
             None => true,
             Some(Landing::Filling(filling)) => filling.head.vary.matches(request),
             Some(_) => false,
@@ -116,20 +119,21 @@ impl Flight {
 }
 
 impl Flights {
-    pub(crate) fn board(&self, key: &Key, request: &HeaderMap) -> Boarding {
+    /// `after` is the number of the last purge.
+    pub(crate) fn board(&self, key: &Key, request: &HeaderMap, after: u64) -> Boarding {
         let mut flights = self.lock();
         let there = flights.entry(key.clone()).or_default();
-        if let Some(flight) = there.iter().find(|flight| flight.is_for(request)) {
+        if let Some(flight) = there.iter().find(|flight| flight.is_for(request, after)) {
             return Boarding::Join(flight.clone());
         }
-        let flight = Flight::new(true);
+        let flight = Flight::new(true, after);
         there.push(flight.clone());
         Boarding::Lead(flight)
     }
 
     /// One that nobody else joins.
-    pub(crate) fn alone(&self, key: &Key) -> Arc<Flight> {
-        let flight = Flight::new(false);
+    pub(crate) fn alone(&self, key: &Key, after: u64) -> Arc<Flight> {
+        let flight = Flight::new(false, after);
         self.lock()
             .entry(key.clone())
             .or_default()
@@ -138,8 +142,9 @@ impl Flights {
     }
 
     /// Leads one if nobody does.
-    pub(crate) fn lead(&self, key: &Key, request: &HeaderMap) -> Option<Arc<Flight>> {
-        match self.board(key, request) {
+    #[cfg(test)]
+    pub(crate) fn lead(&self, key: &Key, request: &HeaderMap, after: u64) -> Option<Arc<Flight>> {
+        match self.board(key, request, after) {
             Boarding::Lead(flight) => Some(flight),
             Boarding::Join(_) => None,
         }
@@ -178,11 +183,11 @@ mod tests {
     #[tokio::test]
     async fn all_who_come_before_the_landing_hear_of_it() {
         let flights = Flights::default();
-        let Boarding::Lead(flight) = flights.board(&key(), &HeaderMap::new()) else {
+        let Boarding::Lead(flight) = flights.board(&key(), &HeaderMap::new(), 0) else {
             panic!("nobody leads yet");
         };
         let waiting: Vec<_> = (0..3)
-            .map(|_| match flights.board(&key(), &HeaderMap::new()) {
+            .map(|_| match flights.board(&key(), &HeaderMap::new(), 0) {
                 Boarding::Join(flight) => tokio::spawn(async move { flight.landed().await }),
                 Boarding::Lead(_) => panic!("one leads already"),
             })
@@ -194,20 +199,29 @@ mod tests {
             assert!(matches!(landing, Landing::Failed(Refusal::Late)));
         }
         // Whoever comes now leads another.
-        assert!(flights.lead(&key(), &HeaderMap::new()).is_some());
+        assert!(flights.lead(&key(), &HeaderMap::new(), 0).is_some());
         flights.leave(&key(), &flight);
-        assert!(flights.lead(&key(), &HeaderMap::new()).is_none());
+        assert!(flights.lead(&key(), &HeaderMap::new(), 0).is_none());
     }
 
     #[tokio::test]
     async fn who_comes_after_a_purge_does_not_get_what_was_asked_for_before_it() {
         let flights = Flights::default();
-        let first = flights.lead(&key(), &HeaderMap::new()).unwrap();
+        let first = flights.lead(&key(), &HeaderMap::new(), 0).unwrap();
         flights.doom(&key());
         assert!(first.is_doomed());
-        let second = flights.lead(&key(), &HeaderMap::new()).unwrap();
+        let second = flights.lead(&key(), &HeaderMap::new(), 0).unwrap();
         assert!(!second.is_doomed());
         flights.leave(&key(), &first);
-        assert!(flights.lead(&key(), &HeaderMap::new()).is_none());
+        assert!(flights.lead(&key(), &HeaderMap::new(), 0).is_none());
+    }
+
+    #[test]
+    fn who_comes_after_a_purge_of_many_does_not_either() {
+        let flights = Flights::default();
+        let first = flights.lead(&key(), &HeaderMap::new(), 0);
+        assert!(first.is_some());
+        assert!(flights.lead(&key(), &HeaderMap::new(), 0).is_none());
+        assert!(flights.lead(&key(), &HeaderMap::new(), 1).is_some());
     }
 }

@@ -28,14 +28,11 @@ impl Birth {
         // A date has whole seconds: it is not old by a fraction of one.
         let apparent = if apparent < 1000 { 0 } else { apparent };
         let told = u64::from(told_age(headers)) * 1000;
-        let corrected = match told {
-            0 => 0,
-            told => told + received.since(requested),
-        };
         Birth {
             received,
             requested,
-            initial_age: apparent.max(corrected),
+            // `corrected_age_value`: what the way back took is in it.
+            initial_age: apparent.max(told + received.since(requested)),
         }
     }
 
@@ -226,7 +223,8 @@ mod tests {
             let birth = Birth::of(&headers(lines), Millis(NOW.0 - 500), NOW);
             birth.age(Millis(NOW.0 + later))
         };
-        assert_eq!(age(&[], 2_500), 2);
+        assert_eq!(age(&[], 2_499), 2);
+        assert_eq!(age(&[], 2_500), 3, "half a second of it on its way");
         assert_eq!(age(&[("date", BEFORE)], 0), 100);
         assert_eq!(age(&[("date", BEFORE), ("age", "300")], 700), 301);
         // Clocks differ: nobody is younger than nothing.

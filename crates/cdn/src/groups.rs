@@ -107,6 +107,9 @@ impl Purges {
                 .read()
                 .unwrap_or_else(PoisonError::into_inner);
             let verdict = remembered.verdict(head).map_or(0, |purge| purge as u8);
+            if verdict == Purge::Soft as u8 {
+                head.purge_softly();
+            }
             head.purged.fetch_max(verdict, Relaxed);
             head.checked.store(last, Relaxed);
         }
@@ -132,8 +135,15 @@ impl Remembered {
         let mut lasts: Vec<u64> = self.groups.values().map(Numbers::last).collect();
         lasts.sort_unstable();
         let middle = lasts[lasts.len() / 2];
-        self.groups.retain(|_, numbers| numbers.last() > middle);
-        self.all.hard = self.all.hard.max(middle);
+        let all = &mut self.all;
+        self.groups.retain(|_, numbers| {
+            let stays = numbers.last() > middle;
+            if !stays {
+                all.hard = all.hard.max(numbers.hard);
+                all.soft = all.soft.max(numbers.soft);
+            }
+            stays
+        });
     }
 }
 

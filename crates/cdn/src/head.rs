@@ -47,6 +47,8 @@ pub(crate) struct Head {
     /// What is known of purges, see [`crate::groups`].
     pub(crate) checked: AtomicU64,
     pub(crate) purged: AtomicU8,
+    /// When it was found to be softly purged, in milliseconds since 1970; 0 if it was not.
+    softened: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -84,6 +86,10 @@ pub(crate) struct Credentials {
 }
 
 impl Credentials {
+    pub(crate) fn any(self) -> bool {
+        self.authorization || self.cookie
+    }
+
     pub(crate) fn of(request: &HeaderMap) -> Credentials {
         Credentials {
             authorization: request.contains_key(AUTHORIZATION),
@@ -101,15 +107,21 @@ impl Head {
         asked: Asked,
         config: &CacheConfig,
     ) -> Option<Head> {
+        let credentials = Credentials::of(request);
+        Head::for_those(credentials, key, request, answer, asked, config)
+    }
+
+    fn for_those(
+        credentials: Credentials,
+        key: &Key,
+        request: &HeaderMap,
+        answer: &Response<impl Sized>,
+        asked: Asked,
+        config: &CacheConfig,
+    ) -> Option<Head> {
         let (status, headers) = (answer.status(), answer.headers());
         let directives = Directives::of(headers);
-        if !is_storable(
-            status,
-            headers,
-            &directives,
-            Credentials::of(request),
-            config,
-        ) {
+        if !is_storable(status, headers, &directives, credentials, config) {
             return None;
         }
         let vary = Vary::of(headers, request)?;
@@ -130,6 +142,9 @@ impl Head {
         for name in OF_ONE_REQUEST.iter().chain(&directives.withheld) {
             headers.remove(name);
         }
+        headers
+            .entry(DATE)
+            .or_insert_with(|| asked.answered.as_date());
         let head = Head::new(key, status, headers, vary, birth, freshness, &directives);
         Some(Head {
             after: asked.after,
@@ -176,6 +191,7 @@ impl Head {
             headers,
             checked: AtomicU64::new(0),
             purged: AtomicU8::new(0),
+            softened: AtomicU64::new(0),
         }
     }
 
@@ -205,7 +221,9 @@ impl Head {
         let headers = answer.headers_mut();
         *headers = self.headers.clone();
         for name in not_modified.keys() {
-            if describes_body(name) {
+            // A cookie in it is for the one who asked.
+            let is_personal = name == SET_COOKIE && !config.store_set_cookie;
+            if describes_body(name) || is_personal {
                 continue;
             }
             headers.remove(name);
@@ -213,7 +231,22 @@ impl Head {
                 headers.append(name, value.clone());
             }
         }
-        Head::of(key, request, &answer, asked, config)
+        if !not_modified.contains_key(DATE) {
+            // It is as young as if it said so (RFC 9110, 6.6.1).
+            headers.insert(DATE, asked.answered.as_date());
+        }
+        // It was stored already: who asked this time does not matter.
+        Head::for_those(Credentials::default(), key, request, &answer, asked, config)
+    }
+
+    /// Bytes of memory, roughly: a field is some 60 of them besides its own.
+    pub(crate) fn bytes(&self) -> usize {
+        let fields = self.headers.iter();
+        let fields: usize = fields
+            .map(|(name, value)| 64 + name.as_str().len() + value.len())
+            .sum();
+        let groups: usize = self.groups.iter().map(|group| 32 + group.len()).sum();
+        512 + fields + groups + self.vary.bytes()
     }
 
     pub(crate) fn age(&self, now: Millis) -> u64 {
@@ -222,7 +255,12 @@ impl Head {
 
     /// The age of one whose time is over, be it that it was made so.
     pub(crate) fn stale_age(&self, now: Millis) -> u64 {
-        self.age(now).max(u64::from(self.freshness.lifetime))
+        let since = match self.softened.load(Relaxed) {
+            0 => 0,
+            softened => now.since(Millis(softened)) / 1000,
+        };
+        self.age(now)
+            .max(u64::from(self.freshness.lifetime) + since)
     }
 
     pub(crate) fn etag(&self) -> Option<&HeaderValue> {
@@ -232,6 +270,9 @@ impl Head {
     /// As if its time were over.
     pub(crate) fn purge_softly(&self) {
         self.purged.fetch_max(Purge::Soft as u8, Relaxed);
+        let now = Millis::now().0;
+        // Its time was over at the first of several.
+        let _ = self.softened.compare_exchange(0, now, Relaxed, Relaxed);
     }
 
     /// Whether those who wait for the same may have it, too.
@@ -377,13 +418,14 @@ mod tests {
                 ("kept", "1"),
             ],
         );
-        let names: Vec<String> = head
+        let mut names: Vec<String> = head
             .unwrap()
             .headers
             .keys()
             .map(|n| n.to_string())
             .collect();
-        assert_eq!(names, ["cache-control", "kept"]);
+        names.sort();
+        assert_eq!(names, ["cache-control", "date", "kept"]);
     }
 
     #[test]

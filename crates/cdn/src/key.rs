@@ -1,5 +1,5 @@
 //! What an answer is found by: the address that was asked for (RFC 9111, 2), to the letter as it goes to
-//! the origin. Nothing is made simpler that an origin could tell apart; so no answer is found under an
+//! the origin; its host in a normal form, in which it goes there, too. Nothing is made simpler that an origin could tell apart; so no answer is found under an
 //! address for which the origin would have given another.
 
 use std::sync::Arc;
@@ -60,6 +60,11 @@ impl Key {
         }
     }
 
+    /// Scheme and host, as they go to the origin.
+    pub(crate) fn scheme_and_host(&self) -> (&str, &str) {
+        self.origin().split_once("://").unwrap_or_default()
+    }
+
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
@@ -76,10 +81,15 @@ impl Key {
     /// The address that a field of this one's answer names, if it is of the same origin (RFC 9111, 4.4).
     pub(crate) fn relative(&self, headers: &HeaderMap, field: http::HeaderName) -> Option<Key> {
         let to = headers.get(field)?.to_str().ok()?;
+        let to = to.split('#').next().unwrap_or_default();
         let key = match to {
             _ if to.starts_with("//") => Key::parse(&format!("{}:{to}", self.scheme())).ok()?,
             _ if to.starts_with('/') => Key(format!("{}{to}", self.origin()).into()),
             _ if to.contains("://") => Key::parse(to).ok()?,
+            _ if to.starts_with('?') => {
+                let path = self.0.split('?').next().unwrap_or_default();
+                Key(format!("{path}{to}").into())
+            }
             _ => {
                 let path = self.0.split(['?', '#']).next().unwrap_or_default();
                 let folder = path.rfind('/').map_or(path.len(), |at| at + 1);
@@ -139,6 +149,8 @@ mod tests {
         for (to, expected) in [
             ("/d", Some("http://shop/d")),
             ("d", Some("http://shop/a/d")),
+            ("d#e", Some("http://shop/a/d")),
+            ("?d", Some("http://shop/a/b?d")),
             ("http://shop/d", Some("http://shop/d")),
             ("//shop/d", Some("http://shop/d")),
             ("http://other/d", None),

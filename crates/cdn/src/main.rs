@@ -1,10 +1,10 @@
 //! The CDN stand-in: a shared cache (RFC 9111) before an origin. `cdn` serves; `cdn health`,
 //! `cdn upstreams`, `cdn reload` and `cdn purge` ask a running one.
 //!
-//! A request's way, and where to start: `cdn` (found, fresh, stale, or to be asked for) → `store` →
+//! A request's way, and where to start: `serve` (found, fresh, stale, or to be asked for) → `store` →
 //! `answer` (the whole, a part, or that nothing has changed); and where the origin is asked: `flights`
 //! (one asks, the others wait) → `fetch` → `head` (may it be stored, and how long is it good for) →
-//! `filling`. Beside the requests: `groups` and `admin` purge. What all proxies do is [`proxy`]'s.
+//! `filling`. What is not stored goes by: `pass`. Beside the requests: `groups` and `admin` purge. What all proxies do is [`proxy`]'s.
 //!
 //! Never here: which addresses are whose assets, and what is in them. Invariant: whoever gets an answer
 //! that another's request has brought gets it because the answer says that he may.
@@ -25,7 +25,9 @@ mod groups;
 mod head;
 mod key;
 mod outcome;
+mod pass;
 mod record;
+mod serve;
 mod store;
 mod vary;
 mod wants;
@@ -44,8 +46,11 @@ use runtime::config::ConfigError;
 use runtime::{BoxError, Exposition};
 
 use crate::admin::PurgeRequest;
-use crate::cdn::{Cdn, Serve};
+use crate::body::Watch;
+use crate::cdn::Cdn;
 use crate::config::CdnConfig;
+use crate::groups::Purge;
+use crate::serve::Serve;
 
 /// As for the balancer: a request costs a dozen small allocations (docs/decisions/0017).
 #[global_allocator]
@@ -73,8 +78,17 @@ enum Command {
 }
 
 #[derive(Debug, Clone, Args)]
-#[group(required = true, multiple = true)]
 struct What {
+    #[command(flatten)]
+    which: Which,
+    /// Make it stale only: as if its time were over.
+    #[arg(long)]
+    soft: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+#[group(required = true, multiple = true)]
+struct Which {
     /// An address, with scheme and host; several may be given.
     #[arg(long, conflicts_with_all = ["key", "all"])]
     url: Vec<String>,
@@ -84,9 +98,6 @@ struct What {
     /// Everything.
     #[arg(long)]
     all: bool,
-    /// Make it stale only: it is validated at its next use.
-    #[arg(long)]
-    soft: bool,
 }
 
 fn main() -> ExitCode {
@@ -115,13 +126,13 @@ async fn ask(command: Command) -> Result<(), BoxError> {
 async fn purge(admin: SocketAddr, what: What) -> Result<(), BoxError> {
     let of = |url: Option<String>| PurgeRequest {
         url,
-        key: what.key.clone(),
-        all: what.all,
+        key: what.which.key.clone(),
+        all: what.which.all,
         soft: what.soft,
     };
-    let requests: Vec<_> = match what.url.is_empty() {
+    let requests: Vec<_> = match what.which.url.is_empty() {
         true => vec![of(None)],
-        false => what.url.iter().cloned().map(Some).map(of).collect(),
+        false => what.which.url.iter().cloned().map(Some).map(of).collect(),
     };
     for request in requests {
         let body = serde_json::to_string(&request)?;
@@ -155,9 +166,12 @@ impl Program for Edge {
     type Handler = Serve;
 
     fn handler(&self, worker: Rc<Worker>) -> Serve {
+        let watch = Watch::default();
+        tokio::task::spawn_local(watch.clone().look_on(worker.clone()));
         Serve {
             cdn: self.0.clone(),
             worker,
+            watch,
         }
     }
 
@@ -169,7 +183,15 @@ impl Program for Edge {
             let expected = "max_bytes, disk: expected as they were, or a restart";
             return Err(ConfigError::in_use("cache", expected));
         }
-        Ok(Reading::new(proxy).then(move || cdn.config.store(Arc::new(config.cache))))
+        config.cache.check()?;
+        let is_stricter = now.store_set_cookie && !config.cache.store_set_cookie;
+        Ok(Reading::new(proxy).then(move || {
+            cdn.config.store(Arc::new(config.cache));
+            if is_stricter {
+                // Whose it is, is not told by what is stored: it is read again where it was kept.
+                let _ = cdn.purge_all(Purge::Hard);
+            }
+        }))
     }
 
     fn routes(&self) -> Router {

@@ -179,6 +179,17 @@ pub(crate) struct CacheFigures {
     sent_bytes: AtomicU64,
     fetched_bytes: AtomicU64,
     purges: AtomicU64,
+    waiting: AtomicU64,
+}
+
+/// A request that waits for the origin, or for somebody who asks it.
+#[derive(Debug)]
+pub(crate) struct Waiting<'a>(&'a AtomicU64);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
+    }
 }
 
 impl CacheFigures {
@@ -186,7 +197,12 @@ impl CacheFigures {
         self.requests[outcome as usize].fetch_add(1, Relaxed);
     }
 
-    /// Of bodies, to clients, from what is stored or just came.
+    pub(crate) fn waiting(&self) -> Waiting<'_> {
+        self.waiting.fetch_add(1, Relaxed);
+        Waiting(&self.waiting)
+    }
+
+    /// Of bodies, to clients.
     pub(crate) fn note_sent(&self, bytes: u64) {
         self.sent_bytes.fetch_add(bytes, Relaxed);
     }
@@ -216,6 +232,7 @@ impl CacheFigures {
             out.family(Kind::Counter, name).sample(&[cache], count);
         }
         for (name, value) in [
+            ("cache_waiting_requests", self.waiting.load(Relaxed) as f64),
             ("cache_stored_objects", cdn.store.objects() as f64),
             ("cache_stored_bytes", cdn.store.bytes() as f64),
             (

@@ -1,4 +1,4 @@
-//! A stored answer as a file: a line of JSON, and the body.
+//! A stored answer as a file: checksums of what follows, a line of JSON, the body.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::Path;
@@ -14,8 +14,11 @@ use crate::head::{Head, Stored};
 use crate::key::Key;
 use crate::vary::Vary;
 
-/// No head is longer: proxies take 16 KiB.
-const MOST_HEAD_BYTES: u64 = 256 << 10;
+/// Written as JSON no head is longer: answers' heads are up to 128 KiB.
+const MOST_HEAD_BYTES: u64 = 1 << 20;
+
+/// Two checksums in hexadecimal, of the line of JSON and of the body.
+const SUMS_BYTES: usize = 18;
 
 /// While it is written.
 pub(crate) const PARTIAL: &str = "partial";
@@ -30,7 +33,6 @@ pub(crate) struct Record {
     vary: Vary,
     pub(crate) birth: Birth,
     length: u64,
-    crc: u32,
 }
 
 impl Record {
@@ -46,12 +48,15 @@ impl Record {
             vary: stored.head.vary.clone(),
             birth: stored.head.birth,
             length: stored.body.len() as u64,
-            crc: crc32fast::hash(&stored.body),
         }
     }
 
-    /// How long it is good for is worked out anew, as the rules may have changed.
+    /// What it is good for is worked out anew, as the rules may have changed.
     pub(crate) fn head(&self, config: &CacheConfig) -> Option<Head> {
+        let sets_cookie = self.headers.iter().any(|(name, _)| name == "set-cookie");
+        if sets_cookie && !config.store_set_cookie {
+            return None;
+        }
         let mut headers = HeaderMap::new();
         for (name, value) in &self.headers {
             let bytes: Option<Vec<u8>> = value
@@ -75,24 +80,33 @@ impl Record {
     }
 }
 
-/// Writes a file that is there as a whole or not at all.
+/// Writes a file, which is not there before it is published.
 pub(crate) fn write(path: &Path, key: &Key, stored: &Stored) -> io::Result<u64> {
-    let mut bytes = serde_json::to_vec(&Record::of(key, stored))?;
-    bytes.push(b'\n');
-    let partial = path.with_extension(PARTIAL);
-    let mut file = std::fs::File::create(&partial)?;
-    file.write_all(&bytes)?;
+    let mut json = serde_json::to_vec(&Record::of(key, stored))?;
+    json.push(b'\n');
+    let sums = [crc32fast::hash(&json), crc32fast::hash(&stored.body)];
+    let mut file = std::fs::File::create(path.with_extension(PARTIAL))?;
+    writeln!(file, "{:08x} {:08x}", sums[0], sums[1])?;
+    file.write_all(&json)?;
     file.write_all(&stored.body)?;
-    drop(file);
-    std::fs::rename(&partial, path)?;
-    Ok(bytes.len() as u64 + stored.body.len() as u64)
+    Ok((SUMS_BYTES + json.len() + stored.body.len()) as u64)
+}
+
+/// From now on it is there as a whole.
+pub(crate) fn publish(path: &Path) -> io::Result<()> {
+    std::fs::rename(path.with_extension(PARTIAL), path)
+}
+
+pub(crate) fn discard(path: &Path) {
+    // What stays goes at the next start.
+    let _ = std::fs::remove_file(path.with_extension(PARTIAL));
 }
 
 /// What a file says of itself, and how many bytes it has.
 pub(crate) fn read_head(path: &Path) -> io::Result<(Record, u64)> {
     let file = std::fs::File::open(path)?;
     let bytes = file.metadata()?.len();
-    let record = head_of(&mut BufReader::new(file), bytes)?;
+    let (record, _) = head_of(&mut BufReader::new(file), bytes)?;
     Ok((record, bytes))
 }
 
@@ -101,22 +115,39 @@ pub(crate) fn read(path: &Path, head: Arc<Head>) -> io::Result<Stored> {
     let file = std::fs::File::open(path)?;
     let bytes = file.metadata()?.len();
     let mut reader = BufReader::new(file);
-    let record = head_of(&mut reader, bytes)?;
-    let mut body = Vec::with_capacity(record.length as usize);
+    let (record, sum) = head_of(&mut reader, bytes)?;
+    let mut body = Vec::with_capacity(usize::try_from(record.length).unwrap_or(0));
     reader.read_to_end(&mut body)?;
-    if crc32fast::hash(&body) != record.crc {
-        return Err(io::Error::other("not what was written"));
+    if crc32fast::hash(&body) != sum {
+        return Err(not_what_was_written());
     }
     let body = Bytes::from(body);
     Ok(Stored { head, body })
 }
 
-fn head_of(reader: &mut impl BufRead, bytes: u64) -> io::Result<Record> {
+/// And the checksum that its body has to have.
+fn head_of(reader: &mut impl BufRead, bytes: u64) -> io::Result<(Record, u32)> {
+    let mut sums = [0; SUMS_BYTES];
+    reader.read_exact(&mut sums)?;
+    let sums = std::str::from_utf8(&sums)
+        .ok()
+        .and_then(|line| line.trim_end().split_once(' '));
+    let parse = |sum: &str| u32::from_str_radix(sum, 16).ok();
+    let sums = sums.and_then(|(json, body)| Some((parse(json)?, parse(body)?)));
+    let (of_json, of_body) = sums.ok_or_else(not_what_was_written)?;
     let mut line = Vec::new();
     reader.take(MOST_HEAD_BYTES).read_until(b'\n', &mut line)?;
-    let record: Record = serde_json::from_slice(&line)?;
-    if line.len() as u64 + record.length != bytes {
-        return Err(io::Error::other("not as long as it was written"));
+    if crc32fast::hash(&line) != of_json {
+        return Err(not_what_was_written());
     }
-    Ok(record)
+    let record: Record = serde_json::from_slice(&line)?;
+    let whole = record.length.checked_add((SUMS_BYTES + line.len()) as u64);
+    match whole == Some(bytes) {
+        true => Ok((record, of_body)),
+        false => Err(not_what_was_written()),
+    }
+}
+
+fn not_what_was_written() -> io::Error {
+    io::Error::other("not what was written")
 }

@@ -10,6 +10,7 @@ use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
 
 use crate::clock::Millis;
+use crate::flights::Flight;
 use crate::groups::{Purge, Purges};
 use crate::head::Stored;
 use crate::key::Key;
@@ -17,11 +18,8 @@ use crate::key::Key;
 /// Answers to one address, for different requests. More would be found one by one at each request.
 const MOST_VARIANTS: usize = 16;
 
-/// What an answer takes besides its body: its head, with some twenty fields.
-const HEAD_BYTES: u64 = 2048;
-
 /// For so long nobody waits for others whose answer turns out to be theirs alone.
-const PASS_MILLIS: u64 = 10_000;
+pub(crate) const PASS_MILLIS: u64 = 10_000;
 
 /// An item is of two objects at least, so that no single one empties a shard.
 const SHARDS: usize = 4;
@@ -44,12 +42,13 @@ impl Weighter<Key, Entry> for Weigh {
             Entry::Variants(variants) => variants,
             Entry::Pass { .. } => &[],
         };
-        let bodies: u64 = variants
-            .iter()
-            .map(|stored| stored.body.len() as u64 + HEAD_BYTES)
-            .sum();
+        let bodies: u64 = variants.iter().map(|stored| weight(stored)).sum();
         bodies + key.as_str().len() as u64 + 128
     }
+}
+
+fn weight(stored: &Stored) -> u64 {
+    (stored.body.len() + stored.head.bytes()) as u64
 }
 
 pub(crate) struct Store {
@@ -129,30 +128,43 @@ impl Store {
     }
 
     /// Stores an answer, in the place of those that a request like its own would have got before.
-    pub(crate) fn put(&self, key: &Key, request: &HeaderMap, stored: Arc<Stored>) {
+    /// Not if it was purged on its way, or came later than a younger one.
+    pub(crate) fn put(&self, key: &Key, request: &HeaderMap, stored: Arc<Stored>, flight: &Flight) {
         let _changing = self.lock();
-        if self.purges.verdict(&stored.head) == Some(Purge::Hard) {
+        if flight.is_doomed() || self.purges.verdict(&stored.head) == Some(Purge::Hard) {
             return;
         }
         let mut variants: Vec<Arc<Stored>> = match self.entries.peek(key) {
             Some(Entry::Variants(variants)) => variants.to_vec(),
             _ => Vec::new(),
         };
+        let is_older = |old: &Arc<Stored>| {
+            old.head.vary.matches(request) && stored.head.birth.requested < old.head.birth.requested
+        };
+        if variants.iter().any(is_older) {
+            return;
+        }
         variants.retain(|old| {
             !old.head.vary.matches(request) && self.purges.verdict(&old.head) != Some(Purge::Hard)
         });
         let too_many = (variants.len() + 1).saturating_sub(MOST_VARIANTS);
         variants.drain(..too_many);
         variants.push(stored);
+        // All of an address are one item, which has to fit into a shard.
+        let most = self.entries.shard_capacity() / 2;
+        let mut bytes: u64 = variants.iter().map(|stored| weight(stored)).sum();
+        while bytes > most && variants.len() > 1 {
+            bytes -= weight(&variants.remove(0));
+        }
         self.entries
             .insert(key.clone(), Entry::Variants(variants.into()));
     }
 
     /// Notes that what comes from there is not stored; what is stored stays.
-    pub(crate) fn note_pass(&self, key: &Key, now: Millis) {
+    pub(crate) fn note_pass(&self, key: &Key, now: Millis, millis: u64) {
         let _changing = self.lock();
         if let None | Some(Entry::Pass { .. }) = self.entries.peek(key) {
-            let until = Millis(now.0 + PASS_MILLIS);
+            let until = Millis(now.0 + millis);
             self.entries.insert(key.clone(), Entry::Pass { until });
         }
     }
@@ -170,6 +182,12 @@ impl Store {
                 true
             }
         }
+    }
+
+    /// What a purge of all leaves nothing of.
+    pub(crate) fn clear(&self) {
+        let _changing = self.lock();
+        self.entries.clear();
     }
 
     pub(crate) fn objects(&self) -> usize {
@@ -192,6 +210,7 @@ mod tests {
 
     use super::*;
     use crate::config::CacheConfig;
+    use crate::flights::Flights;
     use crate::head::{Asked, Head};
 
     fn key(path: usize) -> Key {
@@ -221,7 +240,13 @@ mod tests {
     }
 
     fn put(store: &Store, key: &Key, foo: &str, bytes: usize) {
-        store.put(key, &request(foo), stored(key, &request(foo), bytes));
+        let flight = Flights::default().alone(key, 0);
+        store.put(
+            key,
+            &request(foo),
+            stored(key, &request(foo), bytes),
+            &flight,
+        );
     }
 
     fn has(store: &Store, key: &Key, foo: &str) -> bool {
@@ -300,7 +325,7 @@ mod tests {
     #[test]
     fn what_passes_is_not_waited_for_until_it_is_stored() {
         let (store, key, now) = (Store::new(1 << 20), key(1), Millis::now());
-        store.note_pass(&key, now);
+        store.note_pass(&key, now, PASS_MILLIS);
         assert!(matches!(store.find(&key, &request("1"), now), Found::Pass));
         let later = Millis(now.0 + PASS_MILLIS);
         assert!(matches!(
@@ -308,7 +333,7 @@ mod tests {
             Found::Nothing
         ));
         put(&store, &key, "1", 1);
-        store.note_pass(&key, now);
+        store.note_pass(&key, now, PASS_MILLIS);
         assert!(has(&store, &key, "1"));
     }
 }

@@ -55,6 +55,14 @@ impl Vary {
         Some(Vary(fields.into()))
     }
 
+    /// Bytes of memory, roughly.
+    pub(crate) fn bytes(&self) -> usize {
+        let fields = self.0.iter();
+        fields
+            .map(|(name, value)| 64 + name.as_str().len() + value.as_ref().map_or(0, |v| v.len()))
+            .sum()
+    }
+
     pub(crate) fn matches(&self, request: &HeaderMap) -> bool {
         let mut fields = self.0.iter();
         fields.all(|(name, value)| {
@@ -85,7 +93,8 @@ fn normal(name: &HeaderName, request: &HeaderMap) -> Option<Box<str>> {
     }
     let mut parts: Vec<String> = Vec::new();
     for line in request.get_all(name) {
-        let line = String::from_utf8_lossy(line.as_bytes());
+        // As Latin-1: no two values become one.
+        let line: String = line.as_bytes().iter().map(|b| char::from(*b)).collect();
         parts.extend(members(&line).map(str::to_owned));
     }
     if *name == ACCEPT_LANGUAGE {
@@ -112,26 +121,33 @@ const ACCEPTED: [&str; 8] = [
     "br,gzip,zstd",
 ];
 
+const GZIP: usize = 1 << 1;
+
 /// Reduces `Accept-Encoding` to which codings of those that matter are acceptable: browsers have a dozen
 /// ways to say the same. It is this form that origins get, so they answer to what we compare.
 pub(crate) fn normalise_encoding(request: &mut HeaderMap) {
-    let mut accepted = 0;
+    let (mut accepted, mut refused, mut takes_anything) = (0, 0, false);
     for line in request.get_all(ACCEPT_ENCODING) {
         for member in members(line.to_str().unwrap_or_default()) {
             let (name, weight) = member.split_once(';').unwrap_or((member, ""));
             let weight = weight.trim().trim_start_matches(['q', 'Q']).trim_start();
             let weight = weight.strip_prefix('=').map(str::trim);
-            if weight.is_some_and(|weight| weight.parse() == Ok(0.0)) {
-                continue;
-            }
+            let is_refused = weight.is_some_and(|weight| weight.parse() == Ok(0.0));
             let name = name.trim();
-            // Whoever takes anything takes what is most common.
-            let name = if name == "*" { "gzip" } else { name };
+            takes_anything |= name == "*" && !is_refused;
             let place = CODINGS.iter().position(|c| name.eq_ignore_ascii_case(c));
-            accepted |= place.map_or(0, |place| 1 << place);
+            let bit = place.map_or(0, |place| 1 << place);
+            match is_refused {
+                true => refused |= bit,
+                false => accepted |= bit,
+            }
         }
     }
-    match ACCEPTED[accepted] {
+    if takes_anything {
+        // What is most common.
+        accepted |= GZIP;
+    }
+    match ACCEPTED[accepted & !refused] {
         "" => request.remove(ACCEPT_ENCODING),
         codings => request.insert(ACCEPT_ENCODING, HeaderValue::from_static(codings)),
     };
@@ -201,6 +217,8 @@ mod tests {
             ("GZIP", "gzip"),
             ("gzip;q=0, br; q=0.000", ""),
             ("*", "gzip"),
+            ("gzip;q=0, *", ""),
+            ("*;q=0, br", "br"),
             ("identity", ""),
             ("", ""),
         ] {

@@ -61,8 +61,14 @@ impl Arrival {
     pub fn admit(&self, request: Request<Incoming>) -> Result<(Parts, Incoming), Refusal> {
         refusal::check(&request)?;
         let (mut parts, incoming) = request.into_parts();
+        headers::strike_named(&mut parts.headers);
         to_origin_form(&mut parts)?;
         Ok((parts, incoming))
+    }
+
+    /// Whether the client may have many answers on their way at once, and take none of them.
+    pub fn is_http2(&self) -> bool {
+        self.is_http2
     }
 
     /// Cleans a request's headers for the next hop, and says where it comes from.

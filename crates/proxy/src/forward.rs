@@ -88,6 +88,14 @@ impl Journey {
         }
     }
 
+    /// For a request whose time begins now: what was waited for before led to nothing.
+    pub fn anew(arrival: &Arrival) -> Journey {
+        Journey {
+            started: Instant::now(),
+            ..Journey::of(arrival)
+        }
+    }
+
     /// Takes a request, cleaned and with the body that is still to come, to an upstream and, where it
     /// may, to another.
     pub async fn travel(

@@ -234,6 +234,18 @@ pub(crate) fn add_timing(headers: &mut HeaderMap, entry: &str, took: std::time::
     headers.insert(SERVER_TIMING, value(text.freeze()));
 }
 
+/// Removes what `Connection` names, before anybody reads it: it is not for those behind us, and so not
+/// for a decision that is theirs (RFC 9110, 7.6.1).
+pub(crate) fn strike_named(headers: &mut HeaderMap) {
+    let Some(connection) = headers.get(CONNECTION) else {
+        return;
+    };
+    if connection == "keep-alive" || connection == "close" {
+        return;
+    }
+    remove(headers, |name| name == "connection");
+}
+
 /// Removes these, and those that `Connection` names (RFC 9110, 7.6.1).
 fn remove(headers: &mut HeaderMap, is_doomed: impl Fn(&str) -> bool) {
     let mut doomed: Vec<HeaderName> = Vec::new();

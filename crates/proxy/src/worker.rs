@@ -81,7 +81,7 @@ impl Worker {
         }
     }
 
-    pub(crate) fn config(&self) -> Arc<ProxyConfig> {
+    pub fn config(&self) -> Arc<ProxyConfig> {
         self.shared.config.load_full()
     }
 

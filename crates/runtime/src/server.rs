@@ -152,12 +152,21 @@ pub fn check_host<B>(request: &Request<B>) -> Result<(), &'static str> {
     let expected = match (host, hosts.next()) {
         (_, Some(_)) => "expected one Host",
         (Some(host), None) if host.is_empty() => "expected a Host that is not empty",
+        (Some(host), None) if !host.as_bytes().iter().all(|byte| names_host(*byte)) => {
+            "expected a Host that is a name, or an address, and perhaps a port"
+        }
         (Some(_), None) => return Ok(()),
         (None, None) if request.uri().authority().is_some() => return Ok(()),
         (None, None) if request.version() < Version::HTTP_11 => return Ok(()),
         (None, None) => "expected a Host",
     };
     Err(expected)
+}
+
+/// What `uri-host [ ":" port ]` is made of (RFC 9110, 7.2): nothing that ends a host in an address, so
+/// that nobody takes a part of it for a path or for somebody's name.
+fn names_host(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:[]".contains(&byte)
 }
 
 #[cfg(test)]

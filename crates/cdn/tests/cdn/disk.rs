@@ -81,7 +81,11 @@ fn what_memory_does_not_hold_is_served_from_disk_and_that_is_bounded_too() {
     const BODY: usize = 51_000;
     let origin = Backend::start(|_| answer(FRESH, &"x".repeat(BODY)));
     // A quarter is enough for such a body on its way, and too little for one that is stored.
-    let cdn = keeping(&origin, folder.path(), "max_bytes = 210_000");
+    let cdn = keeping(
+        &origin,
+        folder.path(),
+        "max_bytes = 210_000\nmax_object_bytes = 52_000",
+    );
     fetch(&cdn, "/0");
     wait_for_files(folder.path(), 1);
     for _ in 0..3 {
@@ -138,11 +142,16 @@ fn what_was_purged_does_not_come_back_with_a_restart() {
 
 #[test]
 fn a_file_that_is_not_what_was_written_is_no_answer() {
-    let spoilt: [fn(&mut Vec<u8>); 4] = [
+    let spoilt: [fn(&mut Vec<u8>); 5] = [
         |bytes| *bytes.last_mut().unwrap() ^= 1,
         |bytes| bytes.truncate(bytes.len() - 1),
         |bytes| bytes.push(b'x'),
         |bytes| bytes.clear(),
+        // In what it says of itself: the address.
+        |bytes| {
+            let at = bytes.windows(6).position(|six| six == b"shop/a").unwrap();
+            bytes[at + 5] = b'b';
+        },
     ];
     for spoil in spoilt {
         let (origin, folder) = (numbering(FRESH), tempfile::tempdir().unwrap());
@@ -166,8 +175,8 @@ fn a_file_that_is_not_what_was_written_is_no_answer() {
 fn what_is_stale_on_disk_is_validated() {
     let folder = tempfile::tempdir().unwrap();
     let origin = Backend::start(|request| match request.contains("if-none-match: \"a\"") {
-        true => Act::Send(said(304, "cache-control: max-age=60\netag: \"a\"", "")),
-        false => answer("cache-control: max-age=0\netag: \"a\"", "body"),
+        true => Act::Send(said(304, "x-now: confirmed\netag: \"a\"", "")),
+        false => answer("cache-control: max-age=60\nage: 60\netag: \"a\"", "body"),
     });
     let first = keeping(&origin, folder.path(), "");
     fetch(&first, "/a");
@@ -183,11 +192,38 @@ fn what_is_stale_on_disk_is_validated() {
             .iter()
             .flat_map(fs::read)
             .collect::<Vec<_>>();
-        texts.len() == 1 && String::from_utf8_lossy(&texts[0]).contains("max-age=60")
+        texts.len() == 1 && String::from_utf8_lossy(&texts[0]).contains("confirmed")
     });
     drop(second);
     let third = keeping(&origin, folder.path(), "");
     assert!(fetch(&third, "/a").is_hit());
+}
+
+#[test]
+fn what_is_not_worth_a_file_gets_none() {
+    let (origin, folder) = (
+        numbering("cache-control: max-age=5"),
+        tempfile::tempdir().unwrap(),
+    );
+    let cdn = keeping(&origin, folder.path(), "");
+    assert_eq!(fetch(&cdn, "/a").body, fetch(&cdn, "/a").body);
+    let origin = Backend::start(|_| Act::Send(said(404, "cache-control: max-age=600", "")));
+    let other = keeping(&origin, folder.path(), "");
+    fetch(&other, "/b");
+    assert!(fetch(&other, "/b").is_hit());
+    assert_eq!(files(folder.path()).len(), 0);
+}
+
+#[test]
+fn answers_that_set_cookies_do_not_outlive_the_rule_that_stored_them() {
+    let origin = numbering("cache-control: public, max-age=600\nset-cookie: a=b");
+    let folder = tempfile::tempdir().unwrap();
+    let first = keeping(&origin, folder.path(), "store_set_cookie = true");
+    fetch(&first, "/a");
+    wait_for_files(folder.path(), 1);
+    drop(first);
+    let second = keeping(&origin, folder.path(), "");
+    assert_eq!(fetch(&second, "/a").body, "2");
 }
 
 #[test]

@@ -130,10 +130,21 @@ fn what_was_asked_for_before_a_purge_is_not_stored_after_it() {
             let asking = scope.spawn(|| fetch(&cdn, "/a"));
             wait_for("the origin is asked", || origin.seen().len() == 1);
             purge(&cdn, what);
+            // Who comes after it does not get what was asked for before it.
+            let later = scope.spawn(|| fetch(&cdn, "/a"));
+            wait_for("the origin is asked again", || origin.seen().len() == 2);
             drop(open);
+            assert!(
+                !later
+                    .join()
+                    .expect("an answer")
+                    .cache()
+                    .contains("collapsed")
+            );
             assert_eq!(asking.join().expect("an answer").body, "old");
         });
-        assert!(!fetch(&cdn, "/a").is_hit(), "{what}");
+        // It is the second that is stored.
+        assert!(fetch(&cdn, "/a").is_hit(), "{what}");
     }
 }
 
@@ -151,5 +162,27 @@ fn what_is_no_purge_gets_a_problem_that_names_the_field() {
         let answer = purge(&cdn, body);
         assert_eq!(answer.status, status, "{body}: {answer:?}");
         assert!(answer.body.contains(named), "{body}: {answer:?}");
+    }
+}
+
+#[test]
+fn what_is_purged_hard_does_not_stand_in() {
+    for what in [
+        "{\"url\": \"http://shop/a\"}",
+        "{\"key\": \"g\"}",
+        "{\"all\": true}",
+    ] {
+        let origin = Backend::start(|request| match request.contains("/ill") {
+            true => Act::SendAndClose(Vec::new()),
+            false => answer(
+                "cache-control: max-age=0, stale-if-error=60\ncache-groups: \"g\"",
+                "a",
+            ),
+        });
+        let cdn = cdn(&origin, "");
+        fetch(&cdn, "/a");
+        purge(&cdn, what);
+        let again = fetch(&cdn, "/a");
+        assert!(again.cache().contains("fwd=uri-miss"), "{what}: {again:?}");
     }
 }

@@ -1,7 +1,7 @@
 //! Running it: configuration, reload, figures, what it serves at all.
 
 use crate::support::{
-    Backend, cdn, configuration, exchange, fetch, figure, numbering, purge, refused,
+    Backend, ask, cdn, configuration, exchange, fetch, figure, numbering, purge, refused,
 };
 
 #[test]
@@ -9,8 +9,25 @@ fn only_what_it_is_there_for_is_served() {
     let origin = numbering("cache-control: max-age=60");
     let cdn = cdn(&origin, "paths = [\"/assets/\"]");
     assert_eq!(fetch(&cdn, "/assets/a.css").status, 200);
-    for path in ["/", "/cart", "/assets", "/Assets/a", "//assets/a"] {
+    for path in [
+        "/",
+        "/cart",
+        "/assets",
+        "/Assets/a",
+        "//assets/a",
+        "/assets/../cart",
+        "/assets/%2E%2e/cart",
+        "/assets/.%2e%2fcart",
+        "/assets/..\\cart",
+    ] {
         assert_eq!(fetch(&cdn, path).status, 404, "{path}");
+    }
+    for method in ["POST", "PUT", "DELETE"] {
+        assert_eq!(
+            ask(&cdn, method, "/assets/a.css", "").status,
+            404,
+            "{method}"
+        );
     }
     assert_eq!(origin.seen().len(), 1);
 }
@@ -20,6 +37,7 @@ fn a_mistake_in_the_configuration_is_told_with_its_key() {
     let with = |cache: &str| configuration(&Backend::content(), cache);
     for (cache, key) in [
         ("max_bytes = 0", "max_bytes"),
+        ("max_bytes = 1000", "max_object_bytes"),
         ("size = 3", "size"),
         ("negative = \"soon\"", "negative"),
         ("paths = \"/assets/\"", "paths"),
@@ -39,7 +57,7 @@ fn a_reload_changes_the_rules_and_keeps_what_is_stored() {
     assert!(cdn.run("reload").status.success());
     assert!(fetch(&cdn, "/a").is_hit());
     assert_eq!(fetch(&cdn, "/b").status, 404);
-    cdn.configure(&configuration(&origin, "max_bytes = 1000"));
+    cdn.configure(&configuration(&origin, "max_bytes = 100_000_000"));
     let output = cdn.run("reload");
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(
@@ -73,8 +91,10 @@ fn what_it_does_is_counted() {
         ("cache_requests_total{cache=\"cdn\",outcome=\"hit\"}", 2.0),
         ("cache_requests_total{cache=\"cdn\",outcome=\"miss\"}", 1.0),
         ("cache_requests_total{cache=\"cdn\",outcome=\"pass\"}", 1.0),
-        ("cache_sent_bytes_total{cache=\"cdn\"}", 3.0),
-        ("cache_fetched_bytes_total{cache=\"cdn\"}", 1.0),
+        // The fourth passed.
+        ("cache_sent_bytes_total{cache=\"cdn\"}", 4.0),
+        ("cache_fetched_bytes_total{cache=\"cdn\"}", 2.0),
+        ("cache_waiting_requests{cache=\"cdn\"}", 0.0),
         ("cache_purges_total{cache=\"cdn\"}", 1.0),
         ("cache_stored_objects{cache=\"cdn\"}", 1.0),
     ] {

@@ -186,3 +186,91 @@ fn what_varies_by_who_we_say_asks_is_not_stored() {
     fetch(&cdn, "/a");
     assert!(!fetch(&cdn, "/a").is_hit());
 }
+
+#[test]
+fn a_field_that_is_not_sent_on_does_not_choose_the_variant() {
+    let origin = Backend::start(|request| {
+        let coding = request
+            .lines()
+            .find_map(|line| line.strip_prefix("accept-encoding: "));
+        answer(
+            "cache-control: max-age=60\nvary: accept-encoding",
+            coding.unwrap_or("plain"),
+        )
+    });
+    let cdn = cdn(&origin, "");
+    let attack = "GET /a HTTP/1.1\r\nhost: shop\r\naccept-encoding: br\r\n\
+        connection: close, accept-encoding\r\n\r\n";
+    exchange(&cdn, attack);
+    let victim = ask(&cdn, "GET", "/a", "accept-encoding: br");
+    assert_eq!(victim.body, "br", "{victim:?}");
+}
+
+#[test]
+fn a_host_that_is_none_is_refused() {
+    let origin = echoing();
+    let cdn = cdn(&origin, "");
+    for host in [
+        "shop/js",
+        "shop?a",
+        "shop#a",
+        "a@shop",
+        "sh op",
+        "sh\u{f6}p",
+    ] {
+        let request = format!("GET /a HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
+        assert_eq!(Answer::of(&exchange(&cdn, request)).status, 400, "{host}");
+    }
+    assert!(origin.seen().is_empty());
+}
+
+#[test]
+fn the_origin_sees_the_host_as_it_is_in_the_key() {
+    let origin = echoing();
+    let cdn = cdn(&origin, "");
+    let asked = "GET /a HTTP/1.1\r\nhost: SHOP:80\r\nconnection: close\r\n\r\n";
+    exchange(&cdn, asked);
+    let victim = fetch(&cdn, "/a");
+    assert!(victim.is_hit(), "{victim:?}");
+    assert!(victim.body.contains("host: shop\r\n"), "{victim:?}");
+    assert!(
+        !victim.body.to_lowercase().contains("shop:80"),
+        "{victim:?}"
+    );
+}
+
+#[test]
+fn what_a_trusted_proxy_says_of_the_host_is_not_what_others_get() {
+    let origin = echoing();
+    let cdn = cdn(&origin, "[http]\ntrusted_proxies = [\"127.0.0.0/8\"]");
+    ask(
+        &cdn,
+        "GET",
+        "/a",
+        "x-forwarded-host: evil\nx-forwarded-proto: evil",
+    );
+    let victim = fetch(&cdn, "/a");
+    assert!(
+        victim.is_hit() && !victim.body.contains("evil"),
+        "{victim:?}"
+    );
+}
+
+#[test]
+fn errors_that_one_provokes_do_not_keep_the_others_from_being_served() {
+    let origin = Backend::start(|request| {
+        match request.contains("x-bad") {
+        true => Act::Send(said(400, "", "bad")),
+        false => Act::Send(
+            b"HTTP/1.1 200 OK\r\ncache-control: max-age=60\r\ntransfer-encoding: chunked\r\n\r\n4\r\ngood\r\n0\r\n\r\n"
+                .to_vec(),
+        ),
+    }
+    });
+    let cdn = cdn(&origin, "");
+    for who in ["x-bad: 1", "cookie: a=b"] {
+        ask(&cdn, "GET", "/a", who);
+    }
+    fetch(&cdn, "/a");
+    assert!(fetch(&cdn, "/a").is_hit());
+}

@@ -100,3 +100,18 @@ fn a_304_that_forbids_to_keep_it_is_obeyed() {
     let conditions: Vec<bool> = seen.iter().map(|r| r.contains("if-none-match")).collect();
     assert_eq!(conditions, [false, true, false]);
 }
+
+#[test]
+fn a_cookie_on_the_question_does_not_cost_the_others_what_is_stored() {
+    let origin = versioned(
+        "cache-control: max-age=0\netag: \"a\"",
+        "etag: \"a\"\nset-cookie: his=1",
+        "if-none-match: \"a\"",
+    );
+    let cdn = cdn(&origin, "");
+    fetch(&cdn, "/a");
+    assert_eq!(ask(&cdn, "GET", "/a", "cookie: a=b").body, "body");
+    let other = fetch(&cdn, "/a");
+    assert!(other.cache().contains("fwd-status=304"), "{other:?}");
+    assert_eq!(other.field("set-cookie"), None);
+}

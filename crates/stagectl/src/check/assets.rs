@@ -169,7 +169,7 @@ impl Host<'_> {
         for answer in try_join_all(asked).await? {
             answer.expect(200)?;
         }
-        let fetches = cdn::fetches(self.compose).await? - before;
+        let fetches = cdn::fetches(self.compose).await?.saturating_sub(before);
         ensure!(
             fetches == 1,
             "{AT_ONCE} requests made {fetches} at the origin"

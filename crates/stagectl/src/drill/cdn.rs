@@ -104,6 +104,8 @@ pub(super) async fn origin_down(field: &Field<'_>) -> anyhow::Result<Findings> {
     Ok(found)
 }
 
+const OLDER: Duration = Duration::from_secs(6);
+
 /// So many are purged one by one.
 const PURGES: usize = 100;
 
@@ -120,6 +122,8 @@ pub(super) async fn purge(field: &Field<'_>) -> anyhow::Result<Findings> {
         field.mark(format!("purging {PURGES} addresses"));
         let mut purged = cdn::time_purges(field.compose, &urls).await?;
         purged.sort_by(f64::total_cmp);
+        // So that what those brought is older than what comes after the next one.
+        tokio::time::sleep(OLDER).await;
         let begun = now();
         field.mark("purging all assets by their key");
         cdn::purge(field.compose, &["--key", "assets"]).await?;
@@ -127,7 +131,7 @@ pub(super) async fn purge(field: &Field<'_>) -> anyhow::Result<Findings> {
         for asset in &assets {
             let answer = ask(field, asset).await?;
             answer.expect(200)?;
-            let age = answer.header("age").parse().unwrap_or(0.0);
+            let age: f64 = answer.header("age").parse().context("an Age")?;
             fresh += usize::from(age <= now() - begun + 1.0);
         }
         Ok((purged, fresh))
@@ -161,7 +165,8 @@ pub(super) async fn cold(field: &Field<'_>) -> anyhow::Result<Findings> {
         let purged = field.mark("purging everything");
         cdn::purge(field.compose, &["--all"]).await?;
         tokio::time::sleep(ALL).await;
-        let fetches = cdn::fetches(field.compose).await? - before;
+        let fetches = cdn::fetches(field.compose).await?.checked_sub(before);
+        let fetches = fetches.context("the CDN has found its origin anew meanwhile")?;
         tokio::time::sleep(SCRAPES).await;
         let ask = async |promql: &str| {
             let samples = prometheus::query(field.compose, promql).await?;
