@@ -134,7 +134,7 @@ function options(names, unit, { least, most }, canvas) {
     scales: { y: { range: (_, __, max) => [0, Math.min(Math.max(max * 1.08, least), most) || 1] } },
     axes: [
       { ...axis, size: em * 2, space: em * 6, values: (_, times) => times.map((time) => new Date(time * 1000).toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" })) },
-      { ...axis, size: em * 4.6, space: em * 2.2, values: (_, values) => values.map((value) => units.text(unit(value))) },
+      { ...axis, size: em * 5.6, space: em * 2.2, values: (_, values) => values.map((value) => units.text(unit(value))) },
     ],
     series: [{}, ...names.map((_, at) => ({
       stroke: colour(at),
