@@ -55,7 +55,8 @@ pub(crate) struct Fetch {
 }
 
 impl Fetch {
-    /// `passed` gets what is for the one who asks alone.
+    /// `passed` gets what is for the one who asks alone. Whatever happens, those who wait hear of it, and the
+    /// flight is over: see `drop`.
     pub(crate) async fn run(mut self, passed: Option<oneshot::Sender<Response<AnswerBody>>>) {
         if let Some(landing) = self.look_on_disk().await {
             return self.flight.land(landing);
@@ -155,13 +156,13 @@ impl Fetch {
         }
         match self.storable(&answer, asked) {
             Ok((head, room)) => self.fill(Arc::new(head), room, answer).await,
-            Err(for_all) => {
+            Err(unstored) => {
                 // Who waits for an origin in trouble does not ask it once more.
                 self.flight.land(match is_failure(status) {
                     true => Landing::PassFailed,
                     false => Landing::Pass,
                 });
-                if for_all {
+                if unstored == Unstored::Anybodys {
                     let now = asked.answered;
                     self.cdn.store.note_pass(&self.key, now, PASS_MILLIS);
                 }
@@ -173,13 +174,12 @@ impl Fetch {
         }
     }
 
-    /// The head under which it is stored, with room for it; or whether nobody else's answer would be
-    /// stored either.
+    /// The head under which it is stored, with room for it.
     fn storable(
         &self,
         answer: &Response<AnswerBody>,
         asked: Asked,
-    ) -> Result<(Head, Reserved), bool> {
+    ) -> Result<(Head, Reserved), Unstored> {
         let config = self.cdn.config.load();
         let length = answer.body().size_hint().exact();
         let fits = length.is_none_or(|length| length <= config.max_object_bytes as u64);
@@ -188,13 +188,20 @@ impl Fetch {
         let head = Head::of(&self.key, &self.request, answer, asked, &config);
         match head.filter(|_| fits && has_end) {
             // What is full now is not full for others.
-            Some(head) => Ok((head, self.cdn.room.reserve(length).ok_or(false)?)),
-            // An error may be the doing of this one request, and who says who he is has an answer of his own.
-            None => Err(!Credentials::of(&self.request).any() && !is_error(answer.status())),
+            Some(head) => Ok((
+                head,
+                self.cdn.room.reserve(length).ok_or(Unstored::ThisOne)?,
+            )),
+            // It may be an error by the doing of this one request, or for the one who says who he is.
+            None if is_error(answer.status()) || Credentials::of(&self.request).any() => {
+                Err(Unstored::ThisOne)
+            }
+            None => Err(Unstored::Anybodys),
         }
     }
 
-    /// Takes the body in, and gives it to all who wait.
+    /// Takes the body in, and gives it to all who wait; its last piece when the whole is stored, so that
+    /// whoever has seen the end finds it there.
     async fn fill(&self, head: Arc<Head>, room: Reserved, answer: Response<AnswerBody>) {
         let most = self.cdn.config.load().max_object_bytes;
         let of_one = head.withheld_from(answer.headers());
@@ -222,7 +229,6 @@ impl Fetch {
                 }
             }
         };
-        // Whoever has seen the end finds it stored.
         let stored = end.ok().map(|()| {
             let body = filling.whole(&last);
             Arc::new(Stored { head, body })
@@ -289,6 +295,15 @@ impl Drop for Fetch {
         self.flight.land_if_not_yet(Landing::Pass);
         self.cdn.flights.leave(&self.key, &self.flight);
     }
+}
+
+/// Whose answer is not stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unstored {
+    /// Others' may be.
+    ThisOne,
+    /// Nobody's would be.
+    Anybodys,
 }
 
 fn is_error(status: StatusCode) -> bool {

@@ -308,10 +308,15 @@ fn is_storable(
     let is_for_one = credentials.authorization
         && !(directives.public || directives.s_maxage.is_some() || directives.must_revalidate);
     // Cookies say who asks as well as credentials do, and not every origin thinks of `Vary: Cookie`.
-    let is_of_one = (credentials.cookie || headers.contains_key(SET_COOKIE))
-        && !(directives.public || directives.s_maxage.is_some() || config.store_set_cookie);
+    let asks_with_cookie =
+        credentials.cookie && !(directives.public || directives.s_maxage.is_some());
     let sets_cookie = headers.contains_key(SET_COOKIE) && !config.store_set_cookie;
-    is_whole && !is_forbidden && !directives.private && !is_for_one && !is_of_one && !sets_cookie
+    is_whole
+        && !is_forbidden
+        && !directives.private
+        && !is_for_one
+        && !asks_with_cookie
+        && !sets_cookie
 }
 
 fn is_understood(status: StatusCode) -> bool {

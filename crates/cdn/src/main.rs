@@ -71,7 +71,8 @@ enum Command {
     Health,
     /// What it thinks of its origin, as JSON.
     Upstreams,
-    /// Has it read its configuration and its certificate again; nothing stored is lost.
+    /// Has it read its configuration and its certificate again; what is stored stays, unless answers that
+    /// set cookies are no longer to be.
     Reload,
     /// Has it forget something, or everything.
     Purge(What),

@@ -207,6 +207,7 @@ impl Serve {
                 }
             }
         }
+        // Alone: as it is known that this is for nobody else, or after waiting in vain.
         if matches!(found, Found::Pass) {
             let Lookup { key, parts, .. } = lookup;
             return self
@@ -315,6 +316,7 @@ impl Serve {
 impl Found {
     fn why(&self) -> Forwarded {
         match self {
+            // Fresh, but not for one who says who he is; there is no better word.
             Found::Fresh(_) | Found::Stale(_) => Forwarded::Stale,
             Found::OtherVariants => Forwarded::VaryMiss,
             Found::Nothing | Found::Pass => Forwarded::UriMiss,
