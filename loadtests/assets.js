@@ -1,6 +1,7 @@
 // Assets, as fast as many browsers ask for them, and ten checkouts a second so that the books have
 // something to say. Drills of the CDN run it: they read each single request, and the GETs are the assets.
 import { check } from 'k6';
+import { arrivals } from './lib/arrivals.js';
 import { buy, catalogue, list, logIn, someSkus, TAGS } from './lib/shop.js';
 import { addresses, ask } from './lib/visitor.js';
 import { pick } from './lib/random.js';
@@ -10,22 +11,10 @@ export { handleSummary } from './lib/summary.js';
 
 const DURATION = __ENV.DURATION || '30s';
 
-function arrivals(exec, rate, preAllocatedVUs) {
-  return {
-    executor: 'constant-arrival-rate',
-    exec,
-    rate,
-    timeUnit: '1s',
-    duration: DURATION,
-    preAllocatedVUs,
-    maxVUs: 1000,
-  };
-}
-
 export const options = {
   scenarios: {
-    browsers: arrivals('look', Number(__ENV.RATE || 300), 300),
-    buyers: arrivals('checkOut', 10, 100),
+    browsers: arrivals('look', Number(__ENV.RATE || 300), DURATION, 300, 1000),
+    buyers: arrivals('checkOut', 10, DURATION, 100, 1000),
   },
   systemTags: ['name', 'method', 'status', 'scenario', 'expected_response', 'error_code'],
   summaryTrendStats: TREND_STATS,

@@ -1,5 +1,6 @@
 // The steady load of drills: 300 pages a second, and ten checkouts so that the books have something to
 // say. Faults are thrown at it, so nothing is judged here: `./stage drill` reads each single request.
+import { arrivals } from './lib/arrivals.js';
 import { buy, catalogue, home, list, logIn, product, someSkus, TAGS } from './lib/shop.js';
 import { noteWhoAnswered } from './lib/way.js';
 import { chances, pick } from './lib/random.js';
@@ -9,24 +10,10 @@ export { handleSummary } from './lib/summary.js';
 
 const DURATION = __ENV.DURATION || '30s';
 
-// So much, however long the answers take: visitors do not wait for one another.
-function arrivals(exec, rate, preAllocatedVUs) {
-  return {
-    executor: 'constant-arrival-rate',
-    exec,
-    rate,
-    timeUnit: '1s',
-    duration: DURATION,
-    // So many may wait at once before one is missed.
-    preAllocatedVUs,
-    maxVUs: 1000,
-  };
-}
-
 export const options = {
   scenarios: {
-    visitors: arrivals('browse', Number(__ENV.RATE || 300), 500),
-    buyers: arrivals('checkOut', 10, 100),
+    visitors: arrivals('browse', Number(__ENV.RATE || 300), DURATION, 500, 1000),
+    buyers: arrivals('checkOut', 10, DURATION, 100, 1000),
   },
   // A request's address says nothing that its name does not, and would be most of each sample.
   systemTags: ['name', 'method', 'status', 'scenario', 'expected_response', 'error_code'],

@@ -2,6 +2,7 @@
 // sessions knows him again. A hundred pages a second of 200 visitors, and five checkouts a second by
 // shoppers who log in themselves, and once more when the shop does not know them any more. Judged by
 // `./stage drill sticky-sessions`, which reads each single request.
+import { arrivals } from './lib/arrivals.js';
 import { buy, catalogue, home, list, logIn, product, someSkus, TAGS } from './lib/shop.js';
 import { noteWhoAnswered } from './lib/way.js';
 import { chances, pick } from './lib/random.js';
@@ -9,25 +10,15 @@ import { TREND_STATS } from './lib/summary.js';
 
 export { handleSummary } from './lib/summary.js';
 
-// So much, however long the answers take. k6 lets its clients take turns: each comes every few seconds.
-function arrivals(exec, rate, preAllocatedVUs) {
-  return {
-    executor: 'constant-arrival-rate',
-    exec,
-    rate,
-    timeUnit: '1s',
-    duration: __ENV.DURATION || '60s',
-    preAllocatedVUs,
-    maxVUs: 500,
-  };
-}
+const DURATION = __ENV.DURATION || '60s';
 
 export const options = {
   noCookiesReset: true,
   scenarios: {
-    visitors: arrivals('browse', 100, 200),
+    // k6 lets its clients take turns: each comes every few seconds.
+    visitors: arrivals('browse', 100, DURATION, 200, 500),
     // Each first logs in, and a password costs a web box a sixth of a second: not too many, then.
-    buyers: arrivals('checkOut', 5, 40),
+    buyers: arrivals('checkOut', 5, DURATION, 40, 500),
   },
   systemTags: ['name', 'method', 'status', 'scenario', 'expected_response', 'error_code'],
   summaryTrendStats: TREND_STATS,
