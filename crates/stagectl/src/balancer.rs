@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
 
 use crate::compose::Compose;
@@ -88,14 +88,8 @@ impl View {
 
 /// Asks it.
 pub(crate) async fn view(compose: &Compose) -> anyhow::Result<View> {
-    let lb = compose.container("lb").await?;
-    let out = compose.exec(&lb, &["lb", "upstreams"], None).await?;
-    ensure!(
-        out.status.success(),
-        "lb upstreams: {}",
-        String::from_utf8_lossy(&out.stderr).trim()
-    );
-    serde_json::from_slice(&out.stdout).context("what lb upstreams said")
+    let told = compose.ask("lb", &["lb", "upstreams"]).await?;
+    serde_json::from_str(&told).context("what lb upstreams said")
 }
 
 /// Waits until exactly `count` boxes are given requests, and none is about to leave.

@@ -1,6 +1,5 @@
 //! What the CDN's box is asked from inside.
 
-use anyhow::ensure;
 use serde::Deserialize;
 
 use crate::compose::Compose;
@@ -17,7 +16,7 @@ struct Upstream {
 
 /// Requests that it has sent to its origin so far.
 pub(crate) async fn fetches(compose: &Compose) -> anyhow::Result<u64> {
-    let told = ask(compose, &["cdn", "upstreams"]).await?;
+    let told = compose.ask("cdn", &["cdn", "upstreams"]).await?;
     let view: View = serde_json::from_str(&told)?;
     Ok(view
         .upstreams
@@ -28,7 +27,9 @@ pub(crate) async fn fetches(compose: &Compose) -> anyhow::Result<u64> {
 
 /// Has it forget something, as `cdn purge` takes it.
 pub(crate) async fn purge(compose: &Compose, what: &[&str]) -> anyhow::Result<()> {
-    ask(compose, &[&["cdn", "purge"], what].concat()).await?;
+    compose
+        .ask("cdn", &[&["cdn", "purge"], what].concat())
+        .await?;
     Ok(())
 }
 
@@ -37,7 +38,7 @@ pub(crate) async fn purge(compose: &Compose, what: &[&str]) -> anyhow::Result<()
 pub(crate) async fn time_purges(compose: &Compose, urls: &[&str]) -> anyhow::Result<Vec<f64>> {
     let mut command = vec!["cdn", "purge"];
     command.extend(urls.iter().flat_map(|url| ["--url", url]));
-    let told = ask(compose, &command).await?;
+    let told = compose.ask("cdn", &command).await?;
     let took = told
         .lines()
         .map(|line| Ok(serde_json::from_str::<Purged>(line)?.took_ms));
@@ -47,16 +48,4 @@ pub(crate) async fn time_purges(compose: &Compose, urls: &[&str]) -> anyhow::Res
 #[derive(Debug, Deserialize)]
 struct Purged {
     took_ms: f64,
-}
-
-async fn ask(compose: &Compose, command: &[&str]) -> anyhow::Result<String> {
-    let cdn = compose.container("cdn").await?;
-    let out = compose.exec(&cdn, command, None).await?;
-    ensure!(
-        out.status.success(),
-        "{}: {}",
-        command.join(" "),
-        String::from_utf8_lossy(&out.stderr).trim()
-    );
-    Ok(String::from_utf8_lossy(&out.stdout).into_owned())
 }

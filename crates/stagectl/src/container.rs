@@ -3,7 +3,7 @@
 use std::process::Output;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use serde::Deserialize;
 use tokio::process::Command;
 
@@ -127,5 +127,18 @@ impl Compose {
             .args(["exec", "--interactive", &container.id])
             .args(args);
         docker::output(command, stdin, Duration::from_secs(300)).await
+    }
+
+    /// What a program says that runs inside a service's box; an error when it fails.
+    pub(crate) async fn ask(&self, service: &str, args: &[&str]) -> anyhow::Result<String> {
+        let container = self.container(service).await?;
+        let out = self.exec(&container, args, None).await?;
+        ensure!(
+            out.status.success(),
+            "{}: {}",
+            args.join(" "),
+            String::from_utf8_lossy(&out.stderr).trim()
+        );
+        Ok(String::from_utf8_lossy(&out.stdout).into_owned())
     }
 }
