@@ -49,3 +49,11 @@ pub(crate) async fn time_purges(compose: &Compose, urls: &[&str]) -> anyhow::Res
 struct Purged {
     took_ms: f64,
 }
+
+/// The addresses of the assets that a page names, those of a `srcset` one by one.
+pub(crate) fn assets_of(html: &str) -> impl Iterator<Item = String> {
+    let parts = html.split(['"', ' ', ',']);
+    parts
+        .filter(|part| part.contains("/assets/"))
+        .map(str::to_owned)
+}

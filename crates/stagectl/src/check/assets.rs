@@ -70,9 +70,7 @@ impl Host<'_> {
     async fn addresses(&self) -> anyhow::Result<BTreeSet<String>> {
         let page = self.shop.page("/").await?;
         page.expect(200)?;
-        let parts = page.text.split(['"', ' ', ',']);
-        let assets = parts.filter(|part| part.contains("/assets/"));
-        Ok(assets.map(str::to_owned).collect())
+        Ok(cdn::assets_of(&page.text).collect())
     }
 
     /// One of them, without its host.

@@ -36,10 +36,8 @@ async fn addresses(field: &Field<'_>) -> anyhow::Result<Vec<String>> {
     let page = shop.page("/products").await?;
     page.expect(200)?;
     let host = field.compose.cdn_url();
-    let parts = page.text.split(['"', ' ', ',']);
-    let found: Vec<_> = parts
-        .filter(|part| part.starts_with(&host) && part.contains("/assets/"))
-        .map(str::to_owned)
+    let found: Vec<_> = cdn::assets_of(&page.text)
+        .filter(|address| address.starts_with(&host))
         .collect();
     ensure!(!found.is_empty(), "no assets of {host} on a page");
     Ok(found)
