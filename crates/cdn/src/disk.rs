@@ -24,9 +24,7 @@ use crate::groups::{Purge, Purges};
 use crate::head::{Head, Stored};
 use crate::key::Key;
 use crate::record;
-
-/// As in memory.
-const MOST_VARIANTS: usize = 16;
+use crate::store::MOST_VARIANTS;
 
 /// What the smallest counts as: its head is in memory, and a folder of a gigabyte has so at most 32,768
 /// of them there.

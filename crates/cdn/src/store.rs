@@ -16,7 +16,7 @@ use crate::head::Stored;
 use crate::key::Key;
 
 /// Answers to one address, for different requests. More would be found one by one at each request.
-const MOST_VARIANTS: usize = 16;
+pub(crate) const MOST_VARIANTS: usize = 16;
 
 /// For so long nobody waits for others whose answer turns out to be theirs alone.
 pub(crate) const PASS_MILLIS: u64 = 10_000;
