@@ -1,7 +1,7 @@
 //! What can go wrong in any domain, and is nobody's fault among the callers.
 
 /// A failure that says nothing about the request itself.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum Fault {
     /// Try again later: a dependency is away or overloaded. The text is for our logs.
     #[error("unavailable: {0}")]

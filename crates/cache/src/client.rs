@@ -1,0 +1,205 @@
+//! One Redis server: asked with a deadline, and not at all while it does not answer.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use contract::Fault;
+use redis::aio::{ConnectionManager, ConnectionManagerConfig};
+use redis::io::tcp::TcpSettings;
+use redis::{
+    Cmd, ConnectionAddr, ErrorKind, FromRedisValue, IntoConnectionInfo, Pipeline,
+    RedisConnectionInfo, RedisError, RedisResult, ScriptInvocation, ServerErrorKind,
+};
+
+use crate::breaker::Breaker;
+
+/// Longest wait for a connection; also for the answer to what is sent first on it.
+const CONNECTING: Duration = Duration::from_millis(500);
+/// Between two tries to connect.
+const RECONNECTING: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(500));
+/// What a peer does not acknowledge for so long is lost, and the connection with it: a network that
+/// was cut says nothing.
+const UNACKNOWLEDGED: Duration = Duration::from_secs(2);
+/// Requests on their way at once. They share one connection, so they queue nowhere else.
+const IN_FLIGHT: usize = 1_024;
+
+/// A server and our connection to it. Cheap to clone.
+#[derive(Clone)]
+pub struct Redis {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    /// As in metrics: `sessions`, `cache`.
+    name: &'static str,
+    /// Made anew by itself when it breaks, the host's name being looked up again.
+    connection: ConnectionManager,
+    breaker: Breaker,
+    patience: Duration,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// It has not answered lately: it was not asked.
+    #[error("redis {0} is away")]
+    Away(&'static str),
+    #[error("redis {name} did not answer within {} ms", .patience.as_millis())]
+    TimedOut {
+        name: &'static str,
+        patience: Duration,
+    },
+    #[error("redis {name}: {error}")]
+    Broken {
+        name: &'static str,
+        error: RedisError,
+    },
+}
+
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Fault {
+        match error {
+            Error::Broken { ref error, .. } if !is_away(error) && !is_full(error) => {
+                Fault::Internal(error.to_string())
+            }
+            error => Fault::Unavailable(error.to_string()),
+        }
+    }
+}
+
+impl Redis {
+    /// Connects when it is first asked.
+    pub(crate) fn open(
+        name: &'static str,
+        (host, port): (String, u16),
+        info: RedisConnectionInfo,
+        patience: Duration,
+    ) -> Redis {
+        let tcp = TcpSettings::default()
+            .set_nodelay(true)
+            .set_user_timeout(UNACKNOWLEDGED);
+        let info = ConnectionAddr::Tcp(host, port)
+            .into_connection_info()
+            .expect("a host and a port are an address")
+            .set_redis_settings(info)
+            .set_tcp_settings(tcp);
+        let (least, most) = RECONNECTING;
+        let config = ConnectionManagerConfig::new()
+            .set_connection_timeout(Some(CONNECTING))
+            // Ours to keep, see `call`: a late answer is no reason for a new connection.
+            .set_response_timeout(None)
+            .set_min_delay(least)
+            .set_max_delay(most)
+            .set_number_of_retries(1)
+            .set_concurrency_limit(IN_FLIGHT);
+        let client = redis::Client::open(info).expect("an address without TLS opens");
+        let connection = ConnectionManager::new_lazy_with_config(client, config)
+            .expect("a connection without push opens");
+        Redis {
+            inner: Arc::new(Inner {
+                name,
+                connection,
+                breaker: Breaker::new(format!("redis-{name}")),
+                patience,
+            }),
+        }
+    }
+
+    /// For tests: a server without a password.
+    pub fn at(name: &'static str, host: &str, port: u16, patience: Duration) -> Redis {
+        let info = RedisConnectionInfo::default();
+        Redis::open(name, (host.to_owned(), port), info, patience)
+    }
+
+    pub fn name(&self) -> &'static str {
+        self.inner.name
+    }
+
+    /// Whether it answered lately, as far as is known.
+    pub fn answers(&self) -> bool {
+        self.inner.breaker.is_closed()
+    }
+
+    pub async fn ask<T: FromRedisValue>(&self, name: &'static str, cmd: &Cmd) -> Result<T> {
+        self.call(name, async |mut on| cmd.query_async(&mut on).await)
+            .await
+    }
+
+    pub async fn ask_all<T: FromRedisValue>(
+        &self,
+        name: &'static str,
+        commands: &Pipeline,
+    ) -> Result<T> {
+        self.call(name, async |mut on| commands.query_async(&mut on).await)
+            .await
+    }
+
+    pub async fn run<T: FromRedisValue>(
+        &self,
+        name: &'static str,
+        script: &ScriptInvocation<'_>,
+    ) -> Result<T> {
+        self.call(name, async |mut on| script.invoke_async(&mut on).await)
+            .await
+    }
+
+    async fn call<T>(
+        &self,
+        command: &'static str,
+        ask: impl AsyncFnOnce(ConnectionManager) -> RedisResult<T>,
+    ) -> Result<T> {
+        let Inner {
+            name,
+            connection,
+            breaker,
+            patience,
+        } = &*self.inner;
+        if !breaker.admits() {
+            return Err(Error::Away(name));
+        }
+        let started = Instant::now();
+        let answered = tokio::time::timeout(*patience, ask(connection.clone())).await;
+        metrics::histogram!("redis_request_duration_seconds", "store" => *name, "command" => command)
+            .record(started.elapsed().as_secs_f64());
+        let answered = match answered {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(error)) => Err(Error::Broken { name, error }),
+            Err(_) => Err(Error::TimedOut {
+                name,
+                patience: *patience,
+            }),
+        };
+        match &answered {
+            Err(Error::Broken { error, .. }) if !is_away(error) => breaker.succeeded(),
+            Ok(_) => breaker.succeeded(),
+            Err(_) => breaker.failed(),
+        }
+        answered
+    }
+}
+
+/// No answer at all, or one that says that there will be none for a while.
+fn is_away(error: &RedisError) -> bool {
+    error.is_io_error()
+        || error.is_connection_dropped()
+        || error.is_connection_refusal()
+        || error.is_timeout()
+        || matches!(
+            error.kind(),
+            ErrorKind::Server(
+                ServerErrorKind::BusyLoading | ServerErrorKind::MasterDown | ServerErrorKind::TryAgain
+            )
+        )
+}
+
+/// `maxmemory` is reached, and nothing may be evicted.
+fn is_full(error: &RedisError) -> bool {
+    error.code() == Some("OOM")
+}
+
+impl std::fmt::Debug for Redis {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Redis({})", self.inner.name)
+    }
+}

@@ -1,0 +1,50 @@
+//! `[redis]`: where it is. Without it there is none.
+
+use std::time::Duration;
+
+use db::{NodeAddr, Secret};
+use serde::{Deserialize, Serialize};
+
+use crate::client::Redis;
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RedisConfig {
+    /// The server that has sessions, and rates: it writes down what it is told, and evicts nothing.
+    pub sessions: NodeAddr,
+    /// The server that has copies: it forgets everything when it restarts, as it must.
+    pub cache: NodeAddr,
+    pub user: String,
+    pub password_file: Secret,
+    /// Longest wait for an answer. What takes longer is asked elsewhere, or fails.
+    #[serde(default = "patience", with = "humantime_serde")]
+    pub patience: Duration,
+}
+
+/// A hundred times what an answer takes; long enough for a box whose quota of CPU is used up.
+fn patience() -> Duration {
+    Duration::from_millis(50)
+}
+
+/// Both servers. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Redises {
+    pub sessions: Redis,
+    pub cache: Redis,
+}
+
+impl RedisConfig {
+    /// Connects to nothing yet: a Redis that is not there is no reason not to start.
+    pub fn open(&self) -> Redises {
+        let open = |name, addr: &NodeAddr| {
+            let info = redis::RedisConnectionInfo::default()
+                .set_username(&self.user)
+                .set_password(self.password_file.expose());
+            Redis::open(name, (addr.host.clone(), addr.port), info, self.patience)
+        };
+        Redises {
+            sessions: open("sessions", &self.sessions),
+            cache: open("cache", &self.cache),
+        }
+    }
+}

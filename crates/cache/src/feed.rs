@@ -1,0 +1,134 @@
+//! The feed: tells the cache, from the domain's outbox, what has changed; and vouches for it.
+
+use std::hash::Hash;
+use std::sync::Arc;
+use std::time::Duration;
+
+use contract::{Ctx, Fault};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::time::{MissedTickBehavior, interval, sleep};
+use tracing::{debug, warn};
+
+use crate::cache::Cache;
+
+/// Changes in a pass; what is left is the next one's.
+const BATCH: u32 = 1_000;
+/// For a pass.
+const BUDGET: Duration = Duration::from_secs(1);
+/// Without a Redis nobody has copies: changes are only put away.
+const IDLE: Duration = Duration::from_secs(1);
+/// After a pass that failed.
+const RETRY: Duration = Duration::from_millis(100);
+
+/// Something that was changed, with the version it has since.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change<K> {
+    /// Of the outbox's row.
+    pub id: i64,
+    pub key: K,
+    pub version: i64,
+}
+
+/// A domain's outbox of changes. Each row is written in the transaction that makes the change.
+#[async_trait::async_trait]
+pub trait Changes<K>: Send + Sync {
+    /// All that were committed and not yet put away, at most `limit`; reads the primary.
+    async fn waiting(&self, ctx: &Ctx, limit: u32) -> Result<Vec<Change<K>>, Fault>;
+
+    /// Deletes them: the cache knows.
+    async fn put_away(&self, ctx: &Ctx, ids: &[i64]) -> Result<(), Fault>;
+}
+
+/// Delivers changes to a cache. Any number of them may work at once: telling the cache twice is
+/// harmless, and rows are deleted only after it was told. Cheap to clone.
+pub struct Feed<K, V> {
+    cache: Cache<K, V>,
+    changes: Arc<dyn Changes<K>>,
+}
+
+/// What a pass found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pass {
+    pub delivered: usize,
+    /// Nothing was left: the cache is vouched for.
+    pub is_complete: bool,
+}
+
+impl<K, V> Feed<K, V>
+where
+    K: std::fmt::Display + Clone + Eq + Hash + Send + Sync + 'static,
+    V: Serialize + DeserializeOwned + Clone + Send + Sync + 'static,
+{
+    pub fn new(cache: Cache<K, V>, changes: Arc<dyn Changes<K>>) -> Feed<K, V> {
+        Feed { cache, changes }
+    }
+
+    /// Delivers all the time, until dropped: four passes for each heartbeat, so that one or two may fail.
+    pub async fn run(&self) {
+        let pause = match self.cache.bound() {
+            Some(bound) if self.cache.has_redis() => bound / 4,
+            _ => IDLE,
+        };
+        let mut ticks = interval(pause);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            self.pass_or_rest().await;
+        }
+    }
+
+    /// Delivers whenever somebody of this process finds that nobody does, until dropped.
+    pub async fn stand_by(&self) {
+        loop {
+            self.cache.unvouched().await;
+            self.pass_or_rest().await;
+        }
+    }
+
+    async fn pass_or_rest(&self) {
+        loop {
+            match self.pass().await {
+                Ok(Pass {
+                    is_complete: true, ..
+                }) => return,
+                Ok(_) => continue,
+                // Redis's absence is told by its breaker.
+                Err(Fault::Unavailable(error)) => debug!(error, "changes are not delivered"),
+                Err(error) => warn!(%error, "changes are not delivered"),
+            }
+            return sleep(RETRY).await;
+        }
+    }
+
+    /// Tells the cache of everything that was committed before now, and then vouches for it.
+    pub async fn pass(&self) -> Result<Pass, Fault> {
+        let ctx = Ctx::background("feed", BUDGET);
+        // Before the outbox is read: the bound counts from here.
+        let began = self.cache.redis_time().await?;
+        let waiting = self.changes.waiting(&ctx, BATCH).await?;
+        let pass = Pass {
+            delivered: waiting.len(),
+            is_complete: waiting.len() < BATCH as usize,
+        };
+        let changed = waiting.iter().map(|one| (one.key.clone(), one.version));
+        self.cache.replaced(changed.collect(), "feed").await?;
+        if pass.is_complete {
+            self.cache.vouch(began).await?;
+        }
+        if pass.delivered > 0 {
+            let ids: Vec<i64> = waiting.iter().map(|one| one.id).collect();
+            self.changes.put_away(&ctx, &ids).await?;
+        }
+        Ok(pass)
+    }
+}
+
+impl<K, V> Clone for Feed<K, V> {
+    fn clone(&self) -> Feed<K, V> {
+        Feed {
+            cache: self.cache.clone(),
+            changes: self.changes.clone(),
+        }
+    }
+}
