@@ -69,8 +69,8 @@ function page(name, path, session) {
   return answer;
 }
 
-export const home = () => page('home', '/');
-export const list = (category) => page('list', `/products?category=${category}`);
+export const home = (session) => page('home', '/', session);
+export const list = (category, session) => page('list', `/products?category=${category}`, session);
 export const search = (words) => page('search', `/products?q=${encodeURIComponent(words)}`);
 export const product = (sku, session) => page('product', `/products/${sku}`, session);
 export const orders = (session) => page('orders', '/orders', session);

@@ -23,6 +23,7 @@ export function handleSummary(data) {
     `p50 ${ms('http_req_duration', 'med')}, p95 ${ms('http_req_duration', 'p(95)')}, p99 ${ms('http_req_duration', 'p(99)')}`,
     `${outcome.failed_checks} failed checks, ${outcome.dropped_iterations} dropped iterations`,
   ];
+  if (metrics.db_queries_per_page) told.push(`${value('db_queries_per_page', 'avg').toFixed(2)} queries a page`);
   const written = { stdout: `${told.join('\n')}\n` };
   if (__ENV.SUMMARY) written[__ENV.SUMMARY] = JSON.stringify(outcome);
   return written;

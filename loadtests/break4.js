@@ -1,0 +1,48 @@
+// Breaker 4: the regulars are here. Four visitors of five are logged in, and all of them look at the same
+// few hundred products. Each page asks who is there and what there is, and the database gives the same
+// answers again and again until it is full; the web boxes are not. From stage 5 on Redis has the answers.
+import { arrivals } from './lib/arrivals.js';
+import { catalogue, home, list, logIn, product, TAGS } from './lib/shop.js';
+import { noteQueries } from './lib/way.js';
+import { chances, pick } from './lib/random.js';
+import { TREND_STATS } from './lib/summary.js';
+
+export { handleSummary } from './lib/summary.js';
+
+const DURATION = __ENV.DURATION || '45s';
+const SESSIONS = 100;
+
+export const options = {
+  scenarios: {
+    pages: arrivals('browse', Number(__ENV.PAGES || 600), DURATION, 400, 800),
+  },
+  thresholds: {
+    http_req_failed: ['rate<0.01'],
+    'http_req_duration{scenario:pages}': ['p(95)<400'],
+    // A page of somebody logged in takes two without a cache, and one for guests.
+    db_queries_per_page: ['avg<0.4'],
+    dropped_iterations: ['count==0'],
+  },
+  summaryTrendStats: ['avg', ...TREND_STATS],
+  tags: TAGS,
+};
+
+export function setup() {
+  const sessions = [];
+  for (let number = 2001; number <= 2000 + SESSIONS; number += 1) sessions.push(logIn(number));
+  return { products: catalogue(), sessions };
+}
+
+export function browse({ products, sessions }) {
+  const one = pick(products);
+  const session = chances([
+    [80, () => pick(sessions)],
+    [20, () => null],
+  ]);
+  const answer = chances([
+    [10, () => home(session)],
+    [70, () => product(one.sku, session)],
+    [20, () => list(one.category, session)],
+  ]);
+  noteQueries(answer);
+}
