@@ -14,6 +14,7 @@ use crate::compose::Compose;
 use crate::console;
 use crate::container::Container;
 use crate::docker;
+use crate::shopper::Shopper;
 use crate::stage::Stage;
 use crate::up;
 
@@ -68,6 +69,22 @@ impl<'a> Field<'a> {
 
     pub(crate) fn marks(&self) -> Vec<Mark> {
         self.changes().marks.clone()
+    }
+
+    /// Some products that can be bought.
+    pub(crate) async fn skus(&self, count: usize) -> anyhow::Result<Vec<String>> {
+        let guest = Shopper::guest(&self.compose.front_url())?;
+        let answer = guest.get(&format!("/products?limit={count}")).await?;
+        let body = answer.expect(200)?.json()?;
+        let items = body["items"].as_array().map_or(&[][..], Vec::as_slice);
+        let skus = items.iter().filter_map(|item| item["sku"].as_str());
+        let skus: Vec<_> = skus.map(str::to_owned).collect();
+        ensure!(
+            skus.len() == count,
+            "there are only {} products",
+            skus.len()
+        );
+        Ok(skus)
     }
 
     /// `kill -9`.

@@ -7,6 +7,7 @@ mod cap;
 mod capacity;
 mod cdn;
 mod changes;
+mod counter;
 mod crowd;
 mod field;
 mod load;

@@ -10,7 +10,6 @@ use super::field::Field;
 use super::load::Load;
 use super::report::Findings;
 use super::series::{Figures, Series};
-use crate::shopper::Shopper;
 
 /// Any but the first, which has nothing special about it either.
 const VICTIM: &str = "web-2";
@@ -68,14 +67,14 @@ struct Seen {
 }
 
 pub(super) async fn sessions(field: &Field<'_>) -> anyhow::Result<Findings> {
-    let sku = some_sku(field).await?;
-    let lost_pages = without_stickiness(field, &sku).await?;
-    let sticky = try_way(field, &IN_PROCESS, &sku).await?;
+    let sku = &field.skus(1).await?[0];
+    let lost_pages = without_stickiness(field, sku).await?;
+    let sticky = try_way(field, &IN_PROCESS, sku).await?;
     ensure!(
         sticky.after_death.logged_out() > 0,
         "nothing was shown: a box died with its sessions, and nobody was logged out"
     );
-    let postgres = try_way(field, &IN_POSTGRES, &sku).await?;
+    let postgres = try_way(field, &IN_POSTGRES, sku).await?;
 
     let requests = || sticky.load.requests.iter();
     let mut found = Findings {
@@ -267,15 +266,4 @@ fn share(load: &Series, name: &str, from: f64) -> Option<f64> {
     let all: usize = shares.values().sum();
     let its = shares.get(name).copied().unwrap_or_default();
     (all > 0).then(|| 100.0 * its as f64 / all as f64)
-}
-
-/// Something that can be put into a basket.
-async fn some_sku(field: &Field<'_>) -> anyhow::Result<String> {
-    let guest = Shopper::guest(&field.compose.front_url())?;
-    let answer = guest.get("/products?limit=1").await?;
-    answer.expect(200)?;
-    let sku = answer.json()?["items"][0]["sku"]
-        .as_str()
-        .map(str::to_owned);
-    sku.context("there is no product")
 }

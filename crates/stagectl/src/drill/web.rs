@@ -4,11 +4,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 
+use super::counter::{SCRAPES, count, risen};
 use super::field::Field;
 use super::load::under_load;
 use super::report::Findings;
 use super::series::Figures;
-use crate::prometheus;
 use crate::shopper::Shopper;
 
 /// The box that it is done to: any but the first, which has nothing special about it either.
@@ -124,8 +124,7 @@ pub(super) async fn flaky(field: &Field<'_>) -> anyhow::Result<Findings> {
         let broken = field.break_it(VICTIM, 0.5).await?;
         tokio::time::sleep(Duration::from_secs(15)).await;
         let mended = field.mend().await?;
-        // Prometheus looks every 2 s.
-        tokio::time::sleep(Duration::from_secs(5)).await;
+        tokio::time::sleep(SCRAPES).await;
         let retried = risen(retried_before, count(field, &retried).await?);
         let errors = risen(errors_before, count(field, &errors).await?);
         Ok((
@@ -163,17 +162,6 @@ pub(super) async fn flaky(field: &Field<'_>) -> anyhow::Result<Findings> {
 /// A query for the balancer's attempts that ended so.
 fn outcomes(outcome: &str, of: &str) -> String {
     format!(r#"sum(upstream_requests_total{{service="lb",outcome="{outcome}"{of}}})"#)
-}
-
-/// Of a counter that is there.
-async fn count(field: &Field<'_>, promql: &str) -> anyhow::Result<Option<f64>> {
-    let samples = prometheus::query(field.compose, promql).await?;
-    Ok(samples.first().map(|sample| sample.value))
-}
-
-/// By how much a counter has grown. It may be new, but a figure that is missing in the end says nothing.
-fn risen(before: Option<f64>, after: Option<f64>) -> Option<f64> {
-    Some(after? - before.unwrap_or_default())
 }
 
 pub(super) async fn all_dead(field: &Field<'_>) -> anyhow::Result<Findings> {
@@ -258,14 +246,6 @@ async fn refusals(field: &Field<'_>) -> anyhow::Result<Refusals> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_figure_that_is_missing_is_no_zero() {
-        assert_eq!(risen(Some(2.0), Some(5.0)), Some(3.0));
-        assert_eq!(risen(None, Some(5.0)), Some(5.0));
-        assert_eq!(risen(Some(2.0), None), None);
-        assert_eq!(risen(None, None), None);
-    }
 
     #[test]
     fn outcomes_are_asked_for_by_box() {
