@@ -56,7 +56,7 @@ impl Drill {
         match self {
             Drill::KillWeb => "one of three web boxes is killed: nobody who may ask again fails",
             Drill::FreezeWeb => "one web box stops without a word: it is left out within 2 s",
-            Drill::SlowWeb => "one web box has a tenth of its CPU: it is given less",
+            Drill::SlowWeb => "one web box has a twentieth of its CPU: it is given less",
             Drill::FlakyWeb => "one web box fails half its requests: clients hardly notice",
             Drill::DeadWeb => "all web boxes are dead: clients are told at once",
             Drill::Deploy => {
