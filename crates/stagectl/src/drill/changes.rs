@@ -221,6 +221,7 @@ mod tests {
             is_get: true,
             status: 200,
             ok,
+            scenario: String::new(),
         };
         let series = |count: usize, failed_at: f64| {
             let mut series = Series::default();

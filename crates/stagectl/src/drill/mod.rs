@@ -12,6 +12,7 @@ mod crowd;
 mod field;
 mod load;
 mod overload;
+mod redis;
 mod report;
 mod series;
 mod soak;
@@ -49,6 +50,10 @@ pub(crate) enum Drill {
     OriginDown,
     Purge,
     ColdCache,
+    KillRedis,
+    FreezeRedis,
+    FlushRedis,
+    HotKey,
 }
 
 impl Drill {
@@ -79,6 +84,10 @@ impl Drill {
                 "assets are purged, one by one and all at once: at once, and nobody notices"
             }
             Drill::ColdCache => "nothing is stored: each asset is asked for once at the origin",
+            Drill::KillRedis => "Redis is killed: guests do not notice, calls are refused at once",
+            Drill::FreezeRedis => "Redis stops without a word: the same, after a time-out or two",
+            Drill::FlushRedis => "the cache is emptied: each thing is asked for once",
+            Drill::HotKey => "what everybody wants is deleted, ten times: once a web box",
         }
     }
 
@@ -87,6 +96,7 @@ impl Drill {
         match self {
             Drill::Deploy => 2,
             Drill::OriginDown | Drill::Purge | Drill::ColdCache => 4,
+            Drill::KillRedis | Drill::FreezeRedis | Drill::FlushRedis | Drill::HotKey => 5,
             _ => 3,
         }
     }
@@ -114,6 +124,10 @@ impl Drill {
             Drill::OriginDown => cdn::origin_down(field).await,
             Drill::Purge => cdn::purge(field).await,
             Drill::ColdCache => cdn::cold(field).await,
+            Drill::KillRedis => redis::kill(field).await,
+            Drill::FreezeRedis => redis::freeze(field).await,
+            Drill::FlushRedis => redis::flush(field).await,
+            Drill::HotKey => redis::hot_key(field).await,
         }
     }
 }

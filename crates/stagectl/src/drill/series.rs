@@ -11,6 +11,13 @@ use serde::Serialize;
 /// The p99 of so many seconds tells whether clients are served well at that time: at 300 requests a
 /// second it is the second worst of 150.
 const WINDOW: f64 = 0.5;
+/// What is read of all that k6 writes.
+const METRICS: [&str; 4] = [
+    "http_req_duration",
+    "answered",
+    "wrong",
+    "dropped_iterations",
+];
 
 #[derive(Debug, Default)]
 pub(crate) struct Series {
@@ -19,6 +26,8 @@ pub(crate) struct Series {
     answers: Vec<(f64, String)>,
     /// When requests were due that could not be made, as all of k6's clients were waiting for answers.
     pub(crate) dropped: Vec<f64>,
+    /// Answers that should never be given, by what was wrong with them.
+    pub(crate) wrong: BTreeMap<String, usize>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -31,6 +40,8 @@ pub(crate) struct Request {
     pub(crate) status: u16,
     /// Answered as the load test expects.
     pub(crate) ok: bool,
+    /// Who asked: the load test's scenario.
+    pub(crate) scenario: String,
 }
 
 /// Some requests in a few figures.
@@ -60,7 +71,7 @@ impl Series {
 
     fn take(&mut self, columns: &Columns, line: &str) -> anyhow::Result<()> {
         let metric = line.split(',').next().unwrap_or_default();
-        if !["http_req_duration", "answered", "dropped_iterations"].contains(&metric) {
+        if !METRICS.contains(&metric) {
             return Ok(());
         }
         let fields: Vec<&str> = line.split(',').collect();
@@ -70,21 +81,28 @@ impl Series {
         );
         let at: f64 = fields[columns.timestamp].parse()?;
         let at = at / 1e3;
-        if metric == "dropped_iterations" {
-            let count: f64 = fields[columns.value].parse()?;
-            self.dropped.extend(std::iter::repeat_n(at, count as usize));
-        } else if metric == "answered" {
+        let tag = |name: &str| {
             let tags = fields[columns.extra_tags].split('&');
-            let name = tags.filter_map(|tag| tag.strip_prefix("box=")).next();
-            self.answers.push((at, name.unwrap_or_default().to_owned()));
-        } else if !fields[columns.scenario].is_empty() {
-            self.requests.push(Request {
+            let pairs = tags.filter_map(|tag| tag.split_once('='));
+            let value = pairs.into_iter().find(|(key, _)| *key == name);
+            value.map_or("", |(_, value)| value).to_owned()
+        };
+        match metric {
+            "dropped_iterations" => {
+                let count: f64 = fields[columns.value].parse()?;
+                self.dropped.extend(std::iter::repeat_n(at, count as usize));
+            }
+            "answered" => self.answers.push((at, tag("box"))),
+            "wrong" => *self.wrong.entry(tag("what")).or_default() += 1,
+            _ if fields[columns.scenario].is_empty() => {}
+            _ => self.requests.push(Request {
                 at,
                 ms: fields[columns.value].parse()?,
                 is_get: fields[columns.method] == "GET",
                 status: fields[columns.status].parse()?,
                 ok: fields[columns.expected].parse()?,
-            });
+                scenario: fields[columns.scenario].to_owned(),
+            }),
         }
         Ok(())
     }
@@ -243,6 +261,7 @@ mod tests {
             is_get: true,
             status: 200,
             ok: true,
+            scenario: "visitors".to_owned(),
         };
         Series {
             requests: (0..count).map(request).collect(),
@@ -258,6 +277,7 @@ mod tests {
             "http_req_duration,1700000000200,1.5,,,,false,,POST,buy,,buyers,,503,,,,stage=3,",
             "http_req_duration,1700000000200,90,,,,true,,POST,log in,,,,201,,,,stage=3,",
             "answered,1700000000100,1,,,,,,,,,visitors,,,,,,box=web-2&stage=3,",
+            "wrong,1700000000150,1,,,,,,,,,callers,,,,,,stage=3&what=another,",
             "dropped_iterations,1700000000300,2,,,,,,,,,visitors,,,,,,stage=3,",
         ])
         .expect("read");
@@ -267,6 +287,8 @@ mod tests {
             (2, 1, 0)
         );
         assert_eq!((figures.p50_ms, figures.p99_ms), (1.5, 12.5));
+        assert_eq!(series.requests[1].scenario, "buyers");
+        assert_eq!(series.wrong, BTreeMap::from([("another".to_owned(), 1)]));
         assert_eq!(
             series.first_answer_of("web-2", 1_700_000_000.0),
             Some(1_700_000_000.1)
