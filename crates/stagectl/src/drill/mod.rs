@@ -10,6 +10,8 @@ mod changes;
 mod counter;
 mod crowd;
 mod field;
+mod fresh;
+mod history;
 mod load;
 mod overload;
 mod redis;
@@ -54,6 +56,7 @@ pub(crate) enum Drill {
     FreezeRedis,
     FlushRedis,
     HotKey,
+    FreshReads,
 }
 
 impl Drill {
@@ -88,6 +91,9 @@ impl Drill {
             Drill::FreezeRedis => "Redis stops without a word: the same, after a time-out or two",
             Drill::FlushRedis => "the cache is emptied: each thing is asked for once",
             Drill::HotKey => "what everybody wants is deleted, ten times: once a web box",
+            Drill::FreshReads => {
+                "10,000 updates and readers, Redis coming and going: nobody reads what is over"
+            }
         }
     }
 
@@ -96,7 +102,11 @@ impl Drill {
         match self {
             Drill::Deploy => 2,
             Drill::OriginDown | Drill::Purge | Drill::ColdCache => 4,
-            Drill::KillRedis | Drill::FreezeRedis | Drill::FlushRedis | Drill::HotKey => 5,
+            Drill::KillRedis
+            | Drill::FreezeRedis
+            | Drill::FlushRedis
+            | Drill::HotKey
+            | Drill::FreshReads => 5,
             _ => 3,
         }
     }
@@ -128,6 +138,7 @@ impl Drill {
             Drill::FreezeRedis => redis::freeze(field).await,
             Drill::FlushRedis => redis::flush(field).await,
             Drill::HotKey => redis::hot_key(field).await,
+            Drill::FreshReads => fresh::reads(field).await,
         }
     }
 }
