@@ -70,11 +70,21 @@ impl Ports {
 
 /// `TEST_DB_PORT`, else a free one from 5434 on.
 pub(crate) fn for_database() -> anyhow::Result<u16> {
-    if std::env::var_os("TEST_DB_PORT").is_some() {
-        return port("TEST_DB_PORT", 5434);
+    chosen_or_free("TEST_DB_PORT", 5434)
+}
+
+/// `TEST_REDIS_PORT`, else a free one from 6390 on.
+pub(crate) fn for_redis() -> anyhow::Result<u16> {
+    chosen_or_free("TEST_REDIS_PORT", 6390)
+}
+
+fn chosen_or_free(variable: &str, first: u16) -> anyhow::Result<u16> {
+    if std::env::var_os(variable).is_some() {
+        return port(variable, first);
     }
-    let free = (5434..5454).find(|port| is_free(*port));
-    free.context("TEST_DB_PORT: no port is free from 5434 to 5453")
+    let last = first + 19;
+    let free = (first..=last).find(|port| is_free(*port));
+    free.with_context(|| format!("{variable}: no port is free from {first} to {last}"))
 }
 
 fn is_free(port: u16) -> bool {

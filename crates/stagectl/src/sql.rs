@@ -1,4 +1,4 @@
-//! The database that tests use, and the check that every query in the code fits the schema.
+//! The database and the Redis that tests use, and the check that every query in the code fits the schema.
 //!
 //! `sqlx::query!` reads its types from `.sqlx/`, so that nobody needs a database to build. That folder
 //! is made here, by compiling against a real Postgres that has all migrations.
@@ -17,11 +17,12 @@ use crate::{console, docker, images, ports};
 /// Its compose file.
 const FILE: &str = "test-db";
 
-/// A Postgres that is there for a test, and forgets all when it stops.
+/// A Postgres that is there for a test, and a Redis beside it; both forget all when they stop.
 #[derive(Debug)]
 pub(crate) struct TestDatabase {
     compose: Compose,
     port: String,
+    redis_port: String,
 }
 
 impl TestDatabase {
@@ -30,6 +31,7 @@ impl TestDatabase {
         Ok(TestDatabase {
             compose: compose.database(),
             port: ports::for_database()?.to_string(),
+            redis_port: ports::for_redis()?.to_string(),
         })
     }
 
@@ -41,6 +43,7 @@ impl TestDatabase {
         let mut up = self.compose.command(FILE);
         up.args(["up", "--detach", "--wait"])
             .env("TEST_DB_PORT", &self.port)
+            .env("TEST_REDIS_PORT", &self.redis_port)
             .stdout(std::io::stderr());
         docker::finish(up, "docker compose up", Duration::from_secs(300)).await
     }
@@ -55,6 +58,10 @@ impl TestDatabase {
 
     pub(crate) fn url(&self, name: &str) -> String {
         format!("postgres://postgres@127.0.0.1:{}/{name}", self.port)
+    }
+
+    pub(crate) fn redis_url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.redis_port)
     }
 
     /// Runs SQL in it, by its own psql.

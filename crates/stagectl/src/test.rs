@@ -70,12 +70,16 @@ async fn everything(
         &offline,
     )
     .await?;
-    let url = database.url("postgres");
-    let database = [("SQLX_OFFLINE", "true"), ("DATABASE_URL", url.as_str())];
+    let (url, redis_url) = (database.url("postgres"), database.redis_url());
+    let stores = [
+        ("SQLX_OFFLINE", "true"),
+        ("DATABASE_URL", url.as_str()),
+        ("REDIS_URL", redis_url.as_str()),
+    ];
     cargo(
         root,
         &["test", "--workspace", "--locked", "--quiet"],
-        &database,
+        &stores,
     )
     .await?;
 
