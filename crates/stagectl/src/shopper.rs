@@ -13,7 +13,7 @@ pub(crate) const PASSWORD: &str = "correct horse";
 pub(crate) struct Shopper {
     http: Client,
     base: String,
-    token: Option<String>,
+    pub(crate) token: Option<String>,
 }
 
 /// What came back: status, headers and, where it was JSON, the body.
@@ -141,6 +141,19 @@ impl Answer {
             .unwrap_or_default()
     }
 
+    /// What each hop of this name says of itself in `Server-Timing`.
+    pub(crate) fn hops<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        hops(self.header("server-timing"), name)
+    }
+
+    /// Which web box made it.
+    pub(crate) fn web_box(&self) -> anyhow::Result<&str> {
+        let timing = self.header("server-timing");
+        hops(timing, "web")
+            .next()
+            .with_context(|| format!("no web in {timing:?}"))
+    }
+
     /// An error that tells what came instead.
     pub(crate) fn expect(&self, status: u16) -> anyhow::Result<&Answer> {
         let start: String = self.text.chars().take(200).collect();
@@ -168,5 +181,25 @@ impl Answer {
             body["type"]
         );
         Ok(self)
+    }
+}
+
+fn hops<'a>(timing: &'a str, name: &'a str) -> impl Iterator<Item = &'a str> {
+    let hops = timing.split(", ");
+    let hops = hops.filter_map(move |hop| hop.strip_prefix(name)?.strip_prefix(";desc=\""));
+    hops.filter_map(|hop| hop.split('"').next())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hops_are_told_by_their_descriptions() {
+        let timing = r#"lb;desc="lb";dur=2.1, web;desc="web-2";dur=1.8, db;desc="db read";dur=0.8, db;desc="db any""#;
+        let found = |name| hops(timing, name).collect::<Vec<_>>();
+        assert_eq!(found("web"), ["web-2"]);
+        assert_eq!(found("db"), ["db read", "db any"]);
+        assert_eq!(found("cdn"), [] as [&str; 0]);
     }
 }

@@ -11,7 +11,7 @@ use serde::Serialize;
 pub(crate) struct Stage(u8);
 
 impl Stage {
-    pub(crate) const ALL: [Stage; 4] = [Stage(1), Stage(2), Stage(3), Stage(4)];
+    pub(crate) const ALL: [Stage; 5] = [Stage(1), Stage(2), Stage(3), Stage(4), Stage(5)];
 
     pub(crate) fn number(self) -> u8 {
         self.0
@@ -27,7 +27,8 @@ impl Stage {
             1 => "one box",
             2 => "split tiers",
             3 => "load balancer, web cluster",
-            _ => "CDN",
+            4 => "CDN",
+            _ => "cache",
         }
     }
 
@@ -37,7 +38,15 @@ impl Stage {
             1 => &[("box", 1)],
             2 => &[("db", 1), ("web", 1)],
             3 => &[("db", 1), ("lb", 1), ("web", 3), ("worker", 1)],
-            _ => &[("cdn", 1), ("db", 1), ("lb", 1), ("web", 3), ("worker", 1)],
+            4 => &[("cdn", 1), ("db", 1), ("lb", 1), ("web", 3), ("worker", 1)],
+            _ => &[
+                ("cdn", 1),
+                ("db", 1),
+                ("lb", 1),
+                ("redis", 1),
+                ("web", 3),
+                ("worker", 1),
+            ],
         }
     }
 
@@ -45,8 +54,14 @@ impl Stage {
     pub(crate) fn boxes(self) -> Vec<String> {
         let services = self.services().iter();
         services
-            .flat_map(|(service, count)| (1..=*count).map(|number| box_name(service, number)))
+            .flat_map(|(service, _)| self.boxes_of(service))
             .collect()
+    }
+
+    /// Those of one service.
+    pub(crate) fn boxes_of(self, service: &str) -> Vec<String> {
+        let numbers = 1..=self.count(service);
+        numbers.map(|number| box_name(service, number)).collect()
     }
 
     /// The first box of each service.
@@ -77,6 +92,11 @@ impl Stage {
     /// Whether assets have a host of their own.
     pub(crate) fn has_cdn(self) -> bool {
         self.count("cdn") > 0
+    }
+
+    /// Whether sessions and what is read again and again are in Redis.
+    pub(crate) fn has_redis(self) -> bool {
+        self.count("redis") > 0
     }
 
     /// What gives way under this stage's breaker.
@@ -158,6 +178,7 @@ mod tests {
         assert_eq!(Stage(3).count("web"), 3);
         assert!(!Stage(2).has_balancer());
         assert!(Stage(4).has_cdn() && !Stage(3).has_cdn());
+        assert!(Stage(5).has_redis() && !Stage(4).has_redis());
     }
 
     #[test]
@@ -166,7 +187,7 @@ mod tests {
         for bad in ["0", "9", "one", ""] {
             assert_eq!(
                 bad.parse::<Stage>(),
-                Err("expected the number of a stage: 1 or 2 or 3 or 4".to_owned())
+                Err("expected the number of a stage: 1 or 2 or 3 or 4 or 5".to_owned())
             );
         }
     }

@@ -45,12 +45,10 @@ async fn in_turn(base: &str, stage: Stage) -> anyhow::Result<String> {
                 timing.starts_with("lb;"),
                 "Server-Timing does not begin with lb: {timing:?}"
             );
-            let name = hop(timing, "web").with_context(|| format!("no web in {timing:?}"))?;
-            *answered.entry(name.to_owned()).or_default() += 1;
+            *answered.entry(answer.web_box()?.to_owned()).or_default() += 1;
         }
     }
-    let mut expected = stage.boxes();
-    expected.retain(|name| name.starts_with("web"));
+    let expected = stage.boxes_of("web");
     let names: Vec<_> = answered.keys().cloned().collect();
     ensure!(names == expected, "expected {expected:?}, got {answered:?}");
     let counts = answered
@@ -60,13 +58,6 @@ async fn in_turn(base: &str, stage: Stage) -> anyhow::Result<String> {
         "{} requests, all by lb",
         counts.collect::<Vec<_>>().join(", ")
     ))
-}
-
-/// The `desc` of a hop in `Server-Timing`.
-fn hop<'a>(timing: &'a str, name: &str) -> Option<&'a str> {
-    let entries = timing.split(", ");
-    let entry = entries.filter_map(|entry| entry.strip_prefix(name)?.strip_prefix(";desc=\""));
-    entry.filter_map(|entry| entry.split('"').next()).next()
 }
 
 async fn known(compose: &Compose) -> anyhow::Result<String> {
@@ -124,16 +115,4 @@ async fn own_past(base: &str) -> anyhow::Result<String> {
         answer.expect(401)?;
     }
     anyhow::bail!("{TRIES} tries under as many X-Forwarded-For, and no 429")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_hop_is_named_by_its_description() {
-        let timing = r#"lb;desc="lb";dur=2.1, web;desc="web-2";dur=1.8, db;desc="db read";dur=0.8"#;
-        assert_eq!(hop(timing, "web"), Some("web-2"));
-        assert_eq!(hop(timing, "cdn"), None);
-    }
 }

@@ -5,6 +5,7 @@ mod boxes;
 mod cluster;
 mod framing;
 mod input;
+mod memory;
 mod networks;
 mod selling;
 mod visiting;
@@ -75,6 +76,9 @@ pub(crate) async fn run(compose: &Compose, stage: Stage, as_json: bool) -> anyho
     if stage.has_cdn() {
         assets::check(&mut report, compose).await;
     }
+    if stage.has_redis() {
+        memory::check(&mut report, compose, stage).await;
+    }
     report
         .check("the books balance", async {
             let books = audit::books_when_drained(compose, stage).await?;
@@ -96,4 +100,11 @@ pub(crate) async fn run(compose: &Compose, stage: Stage, as_json: bool) -> anyho
         );
     }
     Ok(failed == 0)
+}
+
+/// What the database says, one value a line.
+async fn query(compose: &Compose, sql: &str) -> anyhow::Result<String> {
+    let psql = ["psql", "--no-psqlrc", "--tuples-only", "--no-align"];
+    let args = [&psql[..], &["--dbname", "shop", "--command", sql]].concat();
+    Ok(compose.ask("db", &args).await?.trim().to_owned())
 }

@@ -1,11 +1,12 @@
-//! Who can reach whom: no door to the host but those that are meant, and the database only for those who use it.
+//! Who can reach whom: no door to the host but those that are meant, and database and Redis only for those
+//! who use them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, ensure};
 use serde_json::Value;
 
-use super::Report;
+use super::{Report, query};
 use crate::compose::Compose;
 use crate::container::Container;
 use crate::docker;
@@ -21,12 +22,26 @@ pub(super) async fn check(report: &mut Report, compose: &Compose, stage: Stage) 
     report
         .check(
             "the database is on no network with others than its users",
-            neighbours(compose, stage),
+            neighbours(compose, stage, "db"),
         )
         .await;
     if stage.count("worker") > 0 {
         report
             .check("jobs run in the worker alone", jobs(compose))
+            .await;
+    }
+    if stage.has_redis() {
+        report
+            .check(
+                "Redis is on no network with others than its users",
+                neighbours(compose, stage, "redis"),
+            )
+            .await;
+        report
+            .check(
+                "Redis answers nobody without a password, and the shop no more than it needs",
+                rights(compose),
+            )
             .await;
     }
 }
@@ -54,43 +69,56 @@ async fn doors(compose: &Compose, stage: Stage) -> anyhow::Result<String> {
     ))
 }
 
-/// Boxes that share a network with the database.
-async fn neighbours(compose: &Compose, stage: Stage) -> anyhow::Result<String> {
+/// Boxes that share a network with this store.
+async fn neighbours(compose: &Compose, stage: Stage, store: &str) -> anyhow::Result<String> {
     let boxes = boxes(compose).await?;
     let networks = |of: &Value| -> BTreeSet<String> { addresses(of).into_keys().collect() };
-    let database = boxes.iter().find(|(c, _)| c.service == "db");
-    let (_, database) = database.context("no database")?;
-    let database = networks(database);
+    let own = boxes.iter().find(|(c, _)| c.service == store);
+    let (_, own) = own.with_context(|| format!("no box {store}"))?;
+    let own = networks(own);
     let near = boxes
         .iter()
-        .filter(|(c, _)| c.service != "db")
-        .filter(|(_, networking)| !networks(networking).is_disjoint(&database));
-    let near: Vec<_> = near.map(|(c, _)| c.box_name.as_str()).collect();
-    let users = stage.boxes();
-    let strangers = ["db", "lb", "cdn"];
-    let users = users
-        .iter()
-        .filter(|name| !strangers.contains(&name.as_str()));
-    let users: Vec<_> = users.map(String::as_str).collect();
+        .filter(|(c, _)| c.service != store)
+        .filter(|(_, networking)| !networks(networking).is_disjoint(&own));
+    let near: Vec<_> = near.map(|(c, _)| c.box_name.clone()).collect();
+    let users = [stage.boxes_of("web"), stage.boxes_of("worker")].concat();
     ensure!(near == users, "expected {users:?}, got {near:?}");
     Ok(format!("beside it: {}", near.join(", ")))
+}
+
+/// Asked as whoever is on its network asks. The shop's password is the secret that all its users have.
+async fn rights(compose: &Compose) -> anyhow::Result<String> {
+    let script = r#"
+for port in 6379 6380; do
+  redis-cli -h redis -p $port ping
+  export REDISCLI_AUTH="$(cat /run/secrets/redis)"
+  for command in ping "get elsewhere" flushall "config get maxmemory" "keys session:1"; do
+    redis-cli --no-auth-warning -h redis -p $port --user shop $command
+  done
+  unset REDISCLI_AUTH
+done"#;
+    let told = compose.ask("redis", &["sh", "-c", script]).await?;
+    let told = told.lines().filter(|line| !line.is_empty());
+    let first_words: Vec<_> = told
+        .map(|line| line.split(' ').next().unwrap_or_default())
+        .collect();
+    let of_one = ["NOAUTH", "PONG", "NOPERM", "NOPERM", "NOPERM", "NOPERM"];
+    ensure!(
+        first_words == [of_one, of_one].concat(),
+        "expected {of_one:?} of both, got {first_words:?}"
+    );
+    Ok(
+        "both: NOAUTH without a password; for other keys, FLUSHALL, CONFIG, KEYS: NOPERM"
+            .to_owned(),
+    )
 }
 
 /// Whoever delivers the outbox listens for its bell: the database knows the addresses.
 async fn jobs(compose: &Compose) -> anyhow::Result<String> {
     let boxes = boxes(compose).await?;
-    let database = compose.container("db").await?;
     let sql = "select distinct host(client_addr) from pg_stat_activity \
                where query ilike 'listen %orders_outbox%'";
-    let psql = ["psql", "--no-psqlrc", "--tuples-only", "--no-align"];
-    let args = [&psql[..], &["--dbname", "shop", "--command", sql]].concat();
-    let out = compose.exec(&database, &args, None).await?;
-    ensure!(
-        out.status.success(),
-        "psql: {}",
-        String::from_utf8_lossy(&out.stderr).trim()
-    );
-    let listeners = String::from_utf8_lossy(&out.stdout).into_owned();
+    let listeners = query(compose, sql).await?;
     let listeners: BTreeSet<&str> = listeners.split_whitespace().collect();
     let names: BTreeSet<_> = listeners
         .iter()
