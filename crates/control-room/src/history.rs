@@ -33,6 +33,9 @@ pub struct History {
     /// Bytes a second that leave the origin, and that leave from the CDN instead.
     pub egress: Column,
     pub cdn: Column,
+    pub queries_per_page: Column,
+    /// Share of requests, by cache.
+    pub hit_rate: BTreeMap<String, Column>,
     /// Of its cap, by box.
     pub cpu: BTreeMap<String, Column>,
 }
@@ -93,8 +96,14 @@ impl History {
             series.iter().filter(are)
         };
         let one = |query| of(query).next().map_or(vec![None; times.len()], column);
+        let by = |label: &'static str, query| {
+            let of = of(query);
+            of.map(move |series| (series.label(label).to_owned(), column(series)))
+                .collect()
+        };
         let (requests, failed) = (one(promql::OFFERED), one(promql::FAILED));
         let shares = requests.iter().zip(failed);
+        let (queries, visits) = (one(promql::PAGE_QUERIES), one(promql::VISITS));
         History {
             errors: shares
                 .map(|(requests, failed)| snapshot::error_share(*requests, failed))
@@ -102,9 +111,13 @@ impl History {
             p95: one(promql::P95),
             egress: one(promql::EGRESS),
             cdn: one(promql::CDN_SENT),
-            cpu: of(promql::CPU_SHARE)
-                .map(|series| (series.label("box").to_owned(), column(series)))
+            queries_per_page: queries
+                .into_iter()
+                .zip(visits)
+                .map(|(queries, visits)| snapshot::per_visit(queries, visits))
                 .collect(),
+            hit_rate: by("cache", promql::HIT_RATE),
+            cpu: by("box", promql::CPU_SHARE),
             requests,
             times,
         }

@@ -25,7 +25,8 @@ pub use http::routes;
 pub use poller::{Latest, Poller, Published};
 pub use prometheus::Prometheus;
 pub use snapshot::{
-    ArrowFigures, BalancerFigures, BoxFigures, Condition, Snapshot, Source, UpstreamFigures,
+    ArrowFigures, BalancerFigures, BoxFigures, CacheFigures, CircuitFigures, CircuitState,
+    Condition, EntryFigures, RedisFigures, SessionFigures, Snapshot, Source, UpstreamFigures,
     UpstreamState,
 };
 pub use verdict::Verdict;

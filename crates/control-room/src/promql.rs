@@ -63,10 +63,10 @@ pub(crate) const QUERIES: Query = query(
     "sum by (instance, node) (rate(db_query_duration_seconds_count[12s]))",
 );
 
-/// Look-ups in Redis a second.
-pub(crate) const LOOK_UPS: Query = query(
-    "look_ups",
-    "sum by (instance) (rate(cache_requests_total[12s]))",
+/// Commands to Redis a second. What is sent together counts once.
+pub(crate) const COMMANDS: Query = query(
+    "commands",
+    "sum by (instance) (rate(redis_request_duration_seconds_count[12s]))",
 );
 
 /// Requests that a proxy passed on, a second.
@@ -134,6 +134,69 @@ pub(crate) const REFUSED: Query = query(
     "sum by (instance, reason) (rate(requests_refused_total[12s]))",
 );
 
+// -- sessions and the cache ---------------------------------------------------------------------
+
+/// Look-ups of sessions a second, by `store` and `outcome`.
+pub(crate) const SESSIONS: Query = query(
+    "sessions",
+    "sum by (store, outcome) (rate(session_lookups_total[12s]))",
+);
+
+// The CDN counts under the same name what it has.
+
+/// Requests a second, by `cache` and `outcome`.
+pub(crate) const CACHED: Query = query(
+    "cached",
+    "sum by (cache, outcome) (rate(cache_requests_total{cache!=\"cdn\"}[12s]))",
+);
+
+/// Share of requests that cost no query of their own, by `cache`. 0 where none ever was one.
+pub(crate) const HIT_RATE: Query = query(
+    "hit_rate",
+    "(sum by (cache) (rate(cache_requests_total{cache!=\"cdn\",outcome=~\"hit|absent|shared\"}[12s])) \
+     or 0 * sum by (cache) (rate(cache_requests_total{cache!=\"cdn\"}[12s]))) \
+     / sum by (cache) (rate(cache_requests_total{cache!=\"cdn\"}[12s]))",
+);
+
+/// Entries renewed before their time was over, a second, by `cache`.
+pub(crate) const REFRESHES: Query = query(
+    "refreshes",
+    "sum by (cache) (rate(cache_refreshes_total[12s]))",
+);
+
+/// Entries invalidated a second, by `cache` and `path`: `fast`, `feed`.
+pub(crate) const INVALIDATIONS: Query = query(
+    "invalidations",
+    "sum by (cache, path) (rate(cache_invalidations_total[12s]))",
+);
+
+/// What each address says of its way to `redis-sessions` and `redis-cache`, by `dependency`: 0 closed,
+/// 1 half-open, 2 open.
+pub(crate) const CIRCUITS: Query = query(
+    "circuits",
+    "max by (instance, dependency) (circuit_state{dependency=~\"redis-.+\"})",
+);
+
+// What each Redis says of itself, by `store`: `sessions`, `cache`.
+
+/// Bytes.
+pub(crate) const REDIS_MEMORY: Query = query(
+    "redis_memory",
+    "max by (instance, store) (redis_memory_used_bytes)",
+);
+pub(crate) const REDIS_MEMORY_LIMIT: Query = query(
+    "redis_memory_limit",
+    "max by (instance, store) (redis_memory_max_bytes)",
+);
+
+pub(crate) const REDIS_KEYS: Query = query("redis_keys", "max by (instance, store) (redis_keys)");
+
+/// Keys that had to make room for others, in the last 15 minutes. Rounded, as ejections are.
+pub(crate) const REDIS_EVICTIONS: Query = query(
+    "redis_evictions",
+    "max by (instance, store) (round(increase(redis_evicted_keys_total[15m])))",
+);
+
 // -- the front door: what visitors see ----------------------------------------------------------
 
 // Whoever comes while the shop is set up is told to come again. That is no load and no error of it,
@@ -171,7 +234,7 @@ pub(crate) const P99: Query = query(
     "histogram_quantile(0.99, sum by (le) (rate(http_server_request_duration_seconds_bucket{$door,route!=\"starting\"}[20s])))",
 );
 
-// -- egress -------------------------------------------------------------------------------------
+// -- what a visit costs --------------------------------------------------------------------------
 
 // As the triggers have them, so that page and verdict agree.
 
@@ -193,17 +256,23 @@ pub(crate) const VISITS: Query = query(
     "sum(rate(http_server_request_duration_seconds_count{service=~\"(box|web)(-.+)?\",method=\"GET\",status=~\"2..\",route!~\"/assets/.*|/api/.*|unmatched\"}[20s]))",
 );
 
+/// Queries a second of those who serve pages. What jobs ask is theirs.
+pub(crate) const PAGE_QUERIES: Query = query(
+    "page_queries",
+    "sum(rate(db_query_duration_seconds_count{service=~\"(box|web)(-.+)?\"}[20s]))",
+);
+
 // -- panels that only some stages have: empty without the metric ---------------------------------------
 
-/// What each process of the one box takes of its cap. Of the cap, not of what is used: at rest that
+/// What each process takes of the cap of its box, where that has several. Of the cap, not of what is used: at rest that
 /// would divide next to nothing by next to nothing.
 pub(crate) const PROCESSES: Query = query(
     "processes",
     "max by (box, process) (rate(box_process_cpu_seconds_total[12s])) / on (box) group_left () max by (box) (box_cpu_limit_cores)",
 );
-pub(crate) const CACHE_HITS: Query = query(
-    "cache_hits",
-    "sum by (cache) (rate(cache_requests_total{outcome=~\"hit|stale|stood-in\"}[30s])) / sum by (cache) (rate(cache_requests_total[30s]))",
+pub(crate) const CDN_HITS: Query = query(
+    "cdn_hits",
+    "sum by (cache) (rate(cache_requests_total{cache=\"cdn\",outcome=~\"hit|stale|stood-in\"}[30s])) / sum by (cache) (rate(cache_requests_total[30s]))",
 );
 pub(crate) const REPLICA_LAG: Query =
     query("replica_lag", "max by (node) (db_replica_lag_seconds)");
@@ -229,7 +298,7 @@ pub(crate) const NOW: &[Query] = &[
     OPEN,
     REQUESTS,
     QUERIES,
-    LOOK_UPS,
+    COMMANDS,
     PASSED_ON,
     UPSTREAM_STATE,
     UPSTREAM_REQUESTS,
@@ -241,6 +310,16 @@ pub(crate) const NOW: &[Query] = &[
     PANIC,
     RETRIES,
     REFUSED,
+    SESSIONS,
+    CACHED,
+    HIT_RATE,
+    REFRESHES,
+    INVALIDATIONS,
+    CIRCUITS,
+    REDIS_MEMORY,
+    REDIS_MEMORY_LIMIT,
+    REDIS_KEYS,
+    REDIS_EVICTIONS,
     OFFERED,
     FAILED,
     TURNED_AWAY,
@@ -250,14 +329,25 @@ pub(crate) const NOW: &[Query] = &[
     EGRESS,
     CDN_SENT,
     VISITS,
+    PAGE_QUERIES,
     PROCESSES,
-    CACHE_HITS,
+    CDN_HITS,
     REPLICA_LAG,
     SHARD_BUCKETS,
 ];
 
 /// What the plots show.
-pub(crate) const OVER_TIME: &[Query] = &[OFFERED, FAILED, P95, EGRESS, CDN_SENT, CPU_SHARE];
+pub(crate) const OVER_TIME: &[Query] = &[
+    OFFERED,
+    FAILED,
+    P95,
+    EGRESS,
+    CDN_SENT,
+    VISITS,
+    PAGE_QUERIES,
+    HIT_RATE,
+    CPU_SHARE,
+];
 
 /// Which services are the front door, the latest stage's first: the first that has figures is it.
 /// So a plot goes on through a climb, though the door moves from `box` to `web` to `lb`.

@@ -3,12 +3,16 @@
 mod arrows;
 mod balancers;
 mod boxes;
+mod cache;
+mod sessions;
 
 use serde::Serialize;
 
 pub use arrows::ArrowFigures;
 pub use balancers::{BalancerFigures, UpstreamFigures, UpstreamState};
 pub use boxes::{BoxFigures, Condition};
+pub use cache::{CacheFigures, CircuitFigures, CircuitState, EntryFigures, RedisFigures};
+pub use sessions::SessionFigures;
 
 use boxes::Homes;
 
@@ -32,9 +36,13 @@ pub struct Snapshot {
     pub verdict: Verdict,
     pub traffic: Traffic,
     pub egress: Egress,
+    /// Of the databases, by those who serve pages.
+    pub queries_per_page: Option<f64>,
+    pub sessions: Option<SessionFigures>,
     pub boxes: Vec<BoxFigures>,
     pub arrows: Vec<ArrowFigures>,
     pub balancers: Vec<BalancerFigures>,
+    pub cache: Option<CacheFigures>,
     pub panels: Vec<Panel>,
 }
 
@@ -95,20 +103,20 @@ pub enum Unit {
 }
 
 /// A later stage adds its line. A panel is there as soon as its metric is.
-const PANELS: [(&str, Unit, Query, &str); 4] = [
+const PANELS: [(&str, Unit, Query, &[&str]); 4] = [
     (
         "Who uses the box’s CPU, of its cap",
         Unit::Share,
         promql::PROCESSES,
-        "process",
+        &["box", "process"],
     ),
-    ("Cache hit rate", Unit::Share, promql::CACHE_HITS, "cache"),
-    ("Replica lag", Unit::Seconds, promql::REPLICA_LAG, "node"),
+    ("CDN hit rate", Unit::Share, promql::CDN_HITS, &["cache"]),
+    ("Replica lag", Unit::Seconds, promql::REPLICA_LAG, &["node"]),
     (
         "Buckets per shard",
         Unit::Count,
         promql::SHARD_BUCKETS,
-        "shard",
+        &["shard"],
     ),
 ];
 
@@ -130,9 +138,12 @@ impl Snapshot {
                 usd_per_gb,
                 ..Egress::default()
             },
+            queries_per_page: None,
+            sessions: None,
             boxes: Vec::new(),
             arrows: Vec::new(),
             balancers: Vec::new(),
+            cache: None,
             panels: Vec::new(),
         }
     }
@@ -163,8 +174,14 @@ impl Snapshot {
             ),
             traffic: Traffic::of(figures),
             egress: Egress::of(figures, usd_per_gb),
+            queries_per_page: per_visit(
+                figures.one(promql::PAGE_QUERIES),
+                figures.one(promql::VISITS),
+            ),
+            sessions: SessionFigures::of(figures),
             balancers: balancers::balancers(figures, &homes, &boxes, &arrows),
             arrows: arrows::rates(arrows, figures, &homes),
+            cache: CacheFigures::of(figures, &homes),
             panels: panels(figures, &boxes),
             boxes,
         }
@@ -204,15 +221,18 @@ pub(crate) fn error_share(requests: Option<f64>, failed: Option<f64>) -> Option<
     Some(failed.unwrap_or(0.0) / requests)
 }
 
+/// For a page served. Without pages nothing is spent on one.
+pub(crate) fn per_visit(spent: Option<f64>, visits: Option<f64>) -> Option<f64> {
+    let visits = visits.filter(|visits| *visits > 0.0)?;
+    Some(spent? / visits)
+}
+
 impl Egress {
     fn of(figures: &Figures, usd_per_gb: f64) -> Egress {
         let bytes_per_second = figures.one(promql::EGRESS);
-        let visits = figures.one(promql::VISITS).filter(|visits| *visits > 0.0);
         Egress {
             bytes_per_second,
-            bytes_per_visit: bytes_per_second
-                .zip(visits)
-                .map(|(bytes, visits)| bytes / visits),
+            bytes_per_visit: per_visit(bytes_per_second, figures.one(promql::VISITS)),
             usd_per_month: bytes_per_second
                 .map(|bytes| bytes * SECONDS_PER_MONTH / 1e9 * usd_per_gb),
             cdn_bytes_per_second: figures.one(promql::CDN_SENT),
@@ -227,8 +247,11 @@ fn panels(figures: &Figures, boxes: &[BoxFigures]) -> Vec<Panel> {
         let name = sample.label("box");
         name.is_empty() || boxes.iter().any(|b| b.name == name && b.is_there())
     };
-    let panels = PANELS.into_iter().map(|(title, unit, query, label)| {
-        let row = |sample: &Sample| (sample.label(label).to_owned(), sample.value());
+    let panels = PANELS.into_iter().map(|(title, unit, query, labels)| {
+        let row = |sample: &Sample| {
+            let name = labels.iter().map(|label| sample.label(label));
+            (name.collect::<Vec<_>>().join(" · "), sample.value())
+        };
         let mut rows: Vec<_> = figures.of(query).filter(is_there).map(row).collect();
         rows.sort_by(|one, other| one.0.cmp(&other.0));
         Panel { title, unit, rows }

@@ -35,8 +35,8 @@ pub enum Flow {
     Requests,
     /// Units of work on a Postgres node.
     Queries,
-    /// Reads of the cache.
-    LookUps,
+    /// Commands to Redis.
+    Commands,
     /// A database's log, to its replicas: no figure of its own.
     Replication,
 }
@@ -51,8 +51,8 @@ const fn queries(to: &'static [&'static str]) -> Call {
     Call { flow, to }
 }
 
-const fn look_ups(to: &'static [&'static str]) -> Call {
-    let flow = Flow::LookUps;
+const fn commands(to: &'static [&'static str]) -> Call {
+    let flow = Flow::Commands;
     Call { flow, to }
 }
 
@@ -92,20 +92,20 @@ const KINDS: &[Kind] = &[
     // Stage 2.
     kind(&["web", "web-#"], "pages and API", 2, 3, &[
         requests(&["users"]), requests(&["orders"]), requests(&["inventory"]),
-        look_ups(&["redis"]),
+        commands(&["redis"]),
         queries(&["db"]), queries(&["db-replica-#"]), queries(&["shard-#"]), queries(&["shard-#-replica"]),
     ]),
     kind(&["db"], "database", 2, 5, &[replication(&["db-replica-#"])]),
     // Stage 3.
     kind(&["lb", "lb-#"], "load balancer", 3, 1, &[requests(&["web-#", "web"])]),
     kind(&["worker", "worker-#"], "jobs", 3, 3, &[
-        look_ups(&["redis"]),
+        commands(&["redis"]),
         queries(&["db"]), queries(&["db-replica-#"]), queries(&["shard-#"]), queries(&["shard-#-replica"]),
     ]),
     // Stage 4.
     kind(&["cdn"], "CDN", 4, 1, &[requests(&["lb", "gateway"])]),
     // Stage 5.
-    kind(&["redis"], "cache", 5, 5, &[]),
+    kind(&["redis"], "sessions, cache", 5, 5, &[]),
     // Stage 6.
     kind(&["db-replica-#"], "read replica", 6, 5, &[]),
     // Stage 7.
@@ -116,11 +116,11 @@ const KINDS: &[Kind] = &[
     kind(&["gateway", "gateway-#"], "gateway", 8, 2, &[
         requests(&["web"]), requests(&["users"]), requests(&["orders"]), requests(&["inventory"]),
     ]),
-    kind(&["users"], "users service", 8, 4, &[look_ups(&["redis"]), queries(&["users-#"])]),
+    kind(&["users"], "users service", 8, 4, &[commands(&["redis"]), queries(&["users-#"])]),
     kind(&["orders"], "orders service", 8, 4, &[
-        requests(&["inventory"]), look_ups(&["redis"]), queries(&["orders-db"]),
+        requests(&["inventory"]), commands(&["redis"]), queries(&["orders-db"]),
     ]),
-    kind(&["inventory"], "inventory service", 8, 4, &[look_ups(&["redis"]), queries(&["inventory-db"])]),
+    kind(&["inventory"], "inventory service", 8, 4, &[commands(&["redis"]), queries(&["inventory-db"])]),
     kind(&["users-#"], "users database", 8, 5, &[]),
     kind(&["orders-db"], "orders database", 8, 5, &[]),
     kind(&["inventory-db"], "inventory database", 8, 5, &[]),

@@ -7,7 +7,7 @@ import { condition, element, memoryShare, write } from "./figures.js";
 import * as units from "./units.js";
 
 const VISITORS = "visitors";
-const UNITS = { requests: "requests", queries: "queries", look_ups: "look-ups", replication: "" };
+const UNITS = { requests: "requests", queries: "queries", commands: "commands", replication: "" };
 
 // Up to so many columns are drawn large; above so many boxes each shows less.
 const FEW = 3;

@@ -39,7 +39,7 @@ pub(super) fn rates(arrows: Vec<Arrow>, figures: &Figures, homes: &Homes) -> Vec
     };
     let rate = |arrow: &Arrow| match arrow.flow {
         Flow::Replication => None,
-        Flow::LookUps => said(promql::LOOK_UPS, &arrow.from, &any),
+        Flow::Commands => said(promql::COMMANDS, &arrow.from, &any),
         Flow::Queries => said(promql::QUERIES, &arrow.from, &|sample| {
             Place::of(host(sample.label("node"))).group() == arrow.to
         }),

@@ -1,6 +1,7 @@
 use super::*;
 
 mod balancers;
+mod cache;
 
 const PRICE: f64 = 0.09;
 
@@ -81,7 +82,7 @@ fn what_is_said_of_a_box_ends_with_it() {
     let figures = with_box(figures, "box", "10.0.0.2", 0.1);
     assert_eq!(
         snapshot(&figures).panels[0].rows,
-        [("shop".to_owned(), Some(0.1))]
+        [("box · shop".to_owned(), Some(0.1))]
     );
 }
 
@@ -124,6 +125,29 @@ fn queries_flow_to_the_node_they_name() {
             ("db", "db-replica-#", None),
             ("web", "db", Some(30.0)),
             ("web", "db-replica-#", Some(70.0)),
+        ]
+    );
+}
+
+#[test]
+fn commands_flow_to_redis() {
+    let mut figures = Figures::default();
+    for (name, host) in [
+        ("web", "10.0.0.2"),
+        ("worker", "10.0.0.3"),
+        ("redis", "10.0.0.4"),
+    ] {
+        figures = with_box(figures, name, host, 0.1);
+    }
+    let figures = figures
+        .sample(promql::COMMANDS, &[("instance", "10.0.0.2:9100")], 300.0)
+        .sample(promql::COMMANDS, &[("instance", "10.0.0.3:9100")], 40.0);
+    assert_eq!(
+        rates_of(&snapshot(&figures)),
+        [
+            ("visitors", "web", None),
+            ("web", "redis", Some(300.0)),
+            ("worker", "redis", Some(40.0)),
         ]
     );
 }
