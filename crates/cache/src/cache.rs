@@ -21,10 +21,10 @@ use crate::room::Room;
 /// Longest time for which a lease keeps others from loading: longer than the database takes, unless it
 /// is in trouble.
 const LEASE: Duration = Duration::from_secs(2);
-/// How long to wait for another process that has the lease, before asking the database beside it.
-const OTHERS: Duration = Duration::from_millis(60);
-/// Between two looks whether it has filled.
+/// Between two looks whether another process, which has the lease, has filled.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
+/// So many looks, and then the database is asked beside it: ten times what it takes.
+const LOOKS: u32 = 12;
 /// How long it is remembered that something changed: longer than a read that began before may live, also
 /// on a replica that lags.
 const REMEMBERED: Duration = Duration::from_secs(60);
@@ -148,7 +148,10 @@ where
     pub async fn get_many(&self, ctx: &Ctx, keys: &[K]) -> Result<HashMap<K, V>, Fault> {
         let Some(redis) = &self.inner.redis else {
             let loaded = self.inner.source.load(ctx, keys).await?;
-            return Ok(loaded.into_iter().map(|(key, one)| (key, one.value)).collect());
+            return Ok(loaded
+                .into_iter()
+                .map(|(key, one)| (key, one.value))
+                .collect());
         };
         if keys.is_empty() {
             return Ok(HashMap::new());
@@ -180,7 +183,11 @@ where
             }
         };
         tally.count(self.inner.spec.name);
-        ctx.record("cache", tally.describe(self.inner.spec.name), started.elapsed());
+        ctx.record(
+            "cache",
+            tally.describe(self.inner.spec.name),
+            started.elapsed(),
+        );
         loaded.map(|()| found)
     }
 
@@ -198,13 +205,17 @@ where
     // -- looking -----------------------------------------------------------------------------------
 
     /// What Redis has under these keys, in their order; `None` if nobody vouches for it.
-    async fn look(&self, redis: &Redis, keys: &[K]) -> client::Result<Option<Vec<Option<Vec<u8>>>>> {
+    async fn look(
+        &self,
+        redis: &Redis,
+        keys: &[K],
+    ) -> client::Result<Option<Vec<Option<Vec<u8>>>>> {
         let mut mget = redis::cmd("MGET");
         if self.inner.spec.bound.is_some() {
-            mget.arg(self.heartbeat());
+            mget.arg(self.heartbeat(redis));
         }
         for key in keys {
-            mget.arg(self.key(key));
+            mget.arg(self.key(redis, key));
         }
         let mut entries: Vec<Option<Vec<u8>>> = redis.ask("mget", &mget).await?;
         let is_vouched = self.inner.spec.bound.is_none() || entries.remove(0).is_some();
@@ -333,7 +344,7 @@ where
         let mut set = redis::pipe();
         for lead in &leads {
             set.cmd("SET")
-                .arg(self.lease_key(&lead.key))
+                .arg(self.lease_key(redis, &lead.key))
                 .arg(lead.token())
                 .arg("NX")
                 .arg("PX")
@@ -379,7 +390,8 @@ where
                 }
                 None => (0, entry::absent(), spec.absent_for),
             };
-            fill.key(self.key(&lead.key)).key(self.lease_key(&lead.key));
+            fill.key(self.key(redis, &lead.key))
+                .key(self.lease_key(redis, &lead.key));
             fill.arg(lead.token())
                 .arg(entry::version(version))
                 .arg(entry)
@@ -396,8 +408,10 @@ where
 
     /// Another process is loading these: looks until they are there, and loses patience soon.
     async fn wait_for_others(&self, ctx: &Ctx, redis: &Redis, mut leads: Vec<Lead<K, V>>) {
-        let started = Instant::now();
-        while !leads.is_empty() && started.elapsed() < OTHERS {
+        for _ in 0..LOOKS {
+            if leads.is_empty() {
+                return;
+            }
             tokio::time::sleep(LOOK_AGAIN).await;
             let keys: Vec<K> = leads.iter().map(|lead| lead.key.clone()).collect();
             let Ok(Some(entries)) = self.look(redis, &keys).await else {
@@ -475,7 +489,9 @@ where
         };
         let mut replace = REPLACE.prepare_invoke();
         for (key, version) in &changed {
-            replace.key(self.key(key)).key(self.lease_key(key));
+            replace
+                .key(self.key(redis, key))
+                .key(self.lease_key(redis, key));
             replace
                 .arg(entry::version(*version))
                 .arg(entry::replaced(*version))
@@ -494,22 +510,22 @@ where
         };
         let until = (began + bound).as_millis() as u64;
         let mut set = redis::cmd("SET");
-        set.arg(self.heartbeat()).arg(1).arg("PXAT").arg(until);
+        set.arg(self.heartbeat(redis)).arg(1).arg("PXAT").arg(until);
         Ok(redis.ask::<()>("vouch", &set).await?)
     }
 
     // -- keys --------------------------------------------------------------------------------------
 
-    fn key(&self, key: &K) -> String {
-        format!("cache:{}:{key}", self.inner.spec.prefix)
+    fn key(&self, redis: &Redis, key: &K) -> String {
+        redis.key(format_args!("cache:{}:{key}", self.inner.spec.prefix))
     }
 
-    fn lease_key(&self, key: &K) -> String {
-        format!("cache:lease:{}:{key}", self.inner.spec.prefix)
+    fn lease_key(&self, redis: &Redis, key: &K) -> String {
+        redis.key(format_args!("cache:lease:{}:{key}", self.inner.spec.prefix))
     }
 
-    fn heartbeat(&self) -> String {
-        format!("cache:heartbeat:{}", self.inner.spec.prefix)
+    fn heartbeat(&self, redis: &Redis) -> String {
+        redis.key(format_args!("cache:heartbeat:{}", self.inner.spec.prefix))
     }
 }
 
@@ -568,7 +584,9 @@ impl Tally {
 
     /// `redis products 11 hit 1 miss`.
     fn describe(&self, cache: &str) -> String {
-        let parts = self.outcomes().map(|(outcome, count)| format!(" {count} {outcome}"));
+        let parts = self
+            .outcomes()
+            .map(|(outcome, count)| format!(" {count} {outcome}"));
         parts.fold(format!("redis {cache}"), |text, part| text + &part)
     }
 }

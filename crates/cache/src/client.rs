@@ -1,5 +1,6 @@
 //! One Redis server: asked with a deadline, and not at all while it does not answer.
 
+use std::fmt::Display;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -36,6 +37,8 @@ struct Inner {
     connection: ConnectionManager,
     breaker: Breaker,
     patience: Duration,
+    /// Of all keys. Empty but in tests, which share a server.
+    prefix: String,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -75,6 +78,7 @@ impl Redis {
         (host, port): (String, u16),
         info: RedisConnectionInfo,
         patience: Duration,
+        prefix: String,
     ) -> Redis {
         let tcp = TcpSettings::default()
             .set_nodelay(true)
@@ -102,18 +106,14 @@ impl Redis {
                 connection,
                 breaker: Breaker::new(format!("redis-{name}")),
                 patience,
+                prefix,
             }),
         }
     }
 
-    /// For tests: a server without a password.
-    pub fn at(name: &'static str, host: &str, port: u16, patience: Duration) -> Redis {
-        let info = RedisConnectionInfo::default();
-        Redis::open(name, (host.to_owned(), port), info, patience)
-    }
-
-    pub fn name(&self) -> &'static str {
-        self.inner.name
+    /// The name of a key, as it is on the server. Scripts that make keys get the prefix from here, too.
+    pub fn key(&self, name: impl Display) -> String {
+        format!("{}{name}", self.inner.prefix)
     }
 
     /// Whether it answered lately, as far as is known.
@@ -154,6 +154,7 @@ impl Redis {
             connection,
             breaker,
             patience,
+            ..
         } = &*self.inner;
         if !breaker.admits() {
             return Err(Error::Away(name));
@@ -188,7 +189,9 @@ fn is_away(error: &RedisError) -> bool {
         || matches!(
             error.kind(),
             ErrorKind::Server(
-                ServerErrorKind::BusyLoading | ServerErrorKind::MasterDown | ServerErrorKind::TryAgain
+                ServerErrorKind::BusyLoading
+                    | ServerErrorKind::MasterDown
+                    | ServerErrorKind::TryAgain
             )
         )
 }

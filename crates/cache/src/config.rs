@@ -40,11 +40,28 @@ impl RedisConfig {
             let info = redis::RedisConnectionInfo::default()
                 .set_username(&self.user)
                 .set_password(self.password_file.expose());
-            Redis::open(name, (addr.host.clone(), addr.port), info, self.patience)
+            let addr = (addr.host.clone(), addr.port);
+            Redis::open(name, addr, info, self.patience, String::new())
         };
         Redises {
             sessions: open("sessions", &self.sessions),
             cache: open("cache", &self.cache),
+        }
+    }
+}
+
+impl Redises {
+    /// For tests: both on one server without a password, under a prefix that nobody else has.
+    pub fn apart(addr: &NodeAddr) -> Redises {
+        let prefix = format!("{:016x}:", fastrand::u64(..));
+        let open = |name| {
+            let info = redis::RedisConnectionInfo::default();
+            let addr = (addr.host.clone(), addr.port);
+            Redis::open(name, addr, info, patience(), prefix.clone())
+        };
+        Redises {
+            sessions: open("sessions"),
+            cache: open("cache"),
         }
     }
 }

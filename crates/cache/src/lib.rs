@@ -36,7 +36,7 @@ mod limit;
 
 pub use cache::{Cache, Source, Spec, Versioned};
 pub use client::{Error, Redis, Result};
-pub use config::{Redises, RedisConfig};
+pub use config::{RedisConfig, Redises};
 pub use feed::{Change, Changes, Feed, Pass};
 pub use limit::{Limiter, Rate};
 pub use room::Room;

@@ -51,7 +51,7 @@ impl Limiter {
         let mut call = ATTEMPT.prepare_invoke();
         for (key, rate) in keys {
             let interval = 60_000_000 / u64::from(rate.per_minute.get());
-            call.key(format!("limit:{key}"));
+            call.key(self.redis.key(format_args!("limit:{key}")));
             call.arg(interval).arg(rate.burst.get());
         }
         let wait: u64 = self.redis.run("limit", &call).await?;

@@ -27,7 +27,10 @@ impl Room {
         }
     }
 
-    pub(crate) async fn enter(&self, ctx: &Ctx) -> Result<(SemaphorePermit<'_>, SemaphorePermit<'_>), Fault> {
+    pub(crate) async fn enter(
+        &self,
+        ctx: &Ctx,
+    ) -> Result<(SemaphorePermit<'_>, SemaphorePermit<'_>), Fault> {
         let full = || Fault::Unavailable("no place at the database".to_owned());
         let queued = self.queue.try_acquire().map_err(|_| full())?;
         let patience = ctx.remaining()?.min(PATIENCE);

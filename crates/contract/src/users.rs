@@ -28,6 +28,9 @@ pub trait Users: Send + Sync {
     /// Ends a session; ending it twice is fine.
     async fn log_out(&self, ctx: &Ctx, token: &SessionToken) -> Result<(), UsersError>;
 
+    /// Ends all sessions of a user, wherever they began.
+    async fn log_out_everywhere(&self, ctx: &Ctx, id: UserId) -> Result<(), UsersError>;
+
     /// Who holds this token, if its session lives.
     async fn authenticate(
         &self,

@@ -75,6 +75,12 @@ impl Db {
         self.shards[0].write(ctx, query).await
     }
 
+    /// A connection to the primary, for a domain that is not sharded. `query` as in
+    /// [`Shard::read_primary`].
+    pub async fn read_primary(&self, ctx: &Ctx, query: &'static str) -> Result<Conn> {
+        self.shards[0].read_primary(ctx, query).await
+    }
+
     /// A connection for reading, for a domain that is not sharded. `query` as in [`Shard::read`].
     pub async fn read(&self, ctx: &Ctx, query: &'static str) -> Result<Conn> {
         self.shards[0].read(ctx, query).await
@@ -94,6 +100,11 @@ impl Shard {
     /// A connection for reading: may see less than the latest writes of others, but always this
     /// user's own. `query` names the unit of work in metrics and `Server-Timing`.
     pub async fn read(&self, ctx: &Ctx, query: &'static str) -> Result<Conn> {
+        Conn::open(&self.primary, &self.name, ctx, query).await
+    }
+
+    /// A connection for reading that sees all that was committed before.
+    pub async fn read_primary(&self, ctx: &Ctx, query: &'static str) -> Result<Conn> {
         Conn::open(&self.primary, &self.name, ctx, query).await
     }
 

@@ -6,9 +6,11 @@
 //! **Never** reads another schema, and never decides whether an order exists: a hold that nobody
 //! confirmed stays until whoever records orders confirms or releases it.
 //!
-//! **Start** at [`Service`]: routes in [`http`], rules in `service.rs`, each query in `store/`.
+//! **Start** at [`Service`]: routes in [`http`], rules in `service.rs`, each query in `store/`; what is kept
+//! in the cache in `copies.rs`.
 
 mod config;
+mod copies;
 pub mod http;
 mod service;
 mod store;

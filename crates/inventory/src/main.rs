@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use cache::RedisConfig;
 use contract::remote::HttpUsers;
 use db::{DatabaseConfig, Db};
 use inventory::{MIGRATOR, http};
@@ -16,6 +17,8 @@ use serde::{Deserialize, Serialize};
 struct Config {
     databases: Databases,
     domains: Domains,
+    #[serde(default)]
+    redis: Option<RedisConfig>,
     #[serde(default)]
     inventory: inventory::Config,
     #[serde(default)]
@@ -49,7 +52,7 @@ async fn run() -> Result<(), BoxError> {
     telemetry::init(&config.log);
     tracing::info!(config = %effective(&config), "configured");
 
-    let service = Service::start("inventory", &config.http, &config.shutdown).await?;
+    let mut service = Service::start("inventory", &config.http, &config.shutdown).await?;
     let db = Db::new(&config.databases.inventory)
         .map_err(|error| ConfigError::in_use("databases.inventory", error))?;
     db.migrate(&MIGRATOR).await?;
@@ -63,7 +66,14 @@ async fn run() -> Result<(), BoxError> {
     }
 
     let users = HttpUsers::new(runtime::client(), config.domains.users);
-    let inventory = Arc::new(inventory::Service::new(db, config.inventory));
+    let redis = config.redis.map(|redis| redis.open().cache);
+    let inventory = Arc::new(inventory::Service::new(db, redis, config.inventory));
+    service.spawn("feed", {
+        let feed = inventory.feed();
+        async move |stop| {
+            stop.run_until_cancelled(feed.run()).await;
+        }
+    });
     let router = http::routes(inventory.clone()).layer(auth::layer(Arc::new(users)));
     service.serve(router.merge(http::internal(inventory))).await
 }

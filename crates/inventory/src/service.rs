@@ -1,14 +1,17 @@
 use std::collections::HashMap;
 
+use cache::{Feed, Redis};
 use contract::inventory::{
     Category, Line, PricedLine, Product, ProductQuery, StockDelta, StockLevel,
 };
 use contract::orders::Lines;
 use contract::problem::Short;
+use contract::text::Slug;
 use contract::{Ctx, Fault, Inventory, InventoryError, OrderId, Page, RestockId, Sku};
 use db::Db;
 
 use crate::config::Config;
+use crate::copies::{AllDepartments, Copies, ListKey};
 use crate::store::products;
 use crate::store::reservations::{self, Reservation, State};
 use crate::store::stock::{self, Shelf};
@@ -20,20 +23,49 @@ use crate::store::stock::{self, Shelf};
 #[derive(Debug, Clone)]
 pub struct Service {
     db: Db,
+    copies: Copies,
     config: Config,
 }
 
 impl Service {
-    pub fn new(db: Db, config: Config) -> Service {
-        Service { db, config }
+    /// Without a Redis each read is a query.
+    pub fn new(db: Db, redis: Option<Redis>, config: Config) -> Service {
+        Service {
+            copies: Copies::new(&db, redis),
+            db,
+            config,
+        }
+    }
+
+    /// Tells the cache of all changes, whoever makes them. Somebody has to run it.
+    pub fn feed(&self) -> Feed<Sku, Product> {
+        self.copies.feed(&self.db)
+    }
+
+    /// Page by page from the cache: which products, and then what they are now.
+    async fn listed(
+        &self,
+        ctx: &Ctx,
+        category: Option<Slug>,
+        after: Option<Sku>,
+        rows: i64,
+    ) -> Result<Vec<Product>, InventoryError> {
+        let key = ListKey {
+            category,
+            after,
+            rows,
+        };
+        let skus = self.copies.lists.get(ctx, &key).await?.unwrap_or_default();
+        let mut products = self.copies.products.get_many(ctx, &skus).await?;
+        Ok(skus.iter().filter_map(|sku| products.remove(sku)).collect())
     }
 }
 
 #[async_trait::async_trait]
 impl Inventory for Service {
     async fn categories(&self, ctx: &Ctx) -> Result<Vec<Category>, InventoryError> {
-        let mut conn = self.db.read(ctx, "categories").await?;
-        Ok(products::categories(&mut conn).await?)
+        let departments = self.copies.departments.get(ctx, &AllDepartments).await?;
+        Ok(departments.unwrap_or_default())
     }
 
     async fn products(
@@ -42,19 +74,23 @@ impl Inventory for Service {
         query: ProductQuery,
     ) -> Result<Page<Product>, InventoryError> {
         let after: Option<Sku> = query.cursor.map(|cursor| cursor.decode()).transpose()?;
-        let (category, after) = (query.category.as_ref(), after.as_ref());
         // One more than shown, to know whether there is a next page.
         let rows = i64::from(query.limit.get()) + 1;
-        // A search is another kind of read: no two are alike, so no cache helps.
-        let name = if query.q.is_some() {
-            "search_products"
-        } else {
-            "products"
-        };
-        let mut conn = self.db.read(ctx, name).await?;
-        let found = match &query.q {
-            None => products::list(&mut conn, category, after, rows).await?,
-            Some(words) => products::search(&mut conn, words, category, after, rows).await?,
+        let found = match query.q {
+            None if self.copies.are_there() => {
+                self.listed(ctx, query.category, after, rows).await?
+            }
+            None => {
+                let mut conn = self.db.read(ctx, "products").await?;
+                let (category, after) = (query.category.as_ref(), after.as_ref());
+                products::list(&mut conn, category, after, rows).await?
+            }
+            // A search is another kind of read: no two are alike, so no cache helps.
+            Some(words) => {
+                let mut conn = self.db.read(ctx, "search_products").await?;
+                let (category, after) = (query.category.as_ref(), after.as_ref());
+                products::search(&mut conn, &words, category, after, rows).await?
+            }
         };
         Ok(Page::from_rows(found, query.limit, |product| {
             product.sku.clone()
@@ -62,9 +98,7 @@ impl Inventory for Service {
     }
 
     async fn product(&self, ctx: &Ctx, sku: &Sku) -> Result<Option<Product>, InventoryError> {
-        let mut conn = self.db.read(ctx, "product").await?;
-        let found = products::by_sku(&mut conn, std::slice::from_ref(sku)).await?;
-        Ok(found.into_iter().next())
+        Ok(self.copies.products.get(ctx, sku).await?)
     }
 
     async fn products_by_sku(
@@ -72,8 +106,8 @@ impl Inventory for Service {
         ctx: &Ctx,
         skus: &[Sku],
     ) -> Result<Vec<Product>, InventoryError> {
-        let mut conn = self.db.read(ctx, "products_by_sku").await?;
-        Ok(products::by_sku(&mut conn, skus).await?)
+        let found = self.copies.products.get_many(ctx, skus).await?;
+        Ok(found.into_values().collect())
     }
 
     async fn restock(
@@ -99,8 +133,12 @@ impl Inventory for Service {
             0..=StockLevel::MOST => {}
             _ => return Err(InventoryError::TooMuchStock(sku.clone())),
         }
-        let available = stock::add(&mut tx, sku, delta).await?;
+        let (available, version) = stock::add(&mut tx, sku, delta).await?;
         tx.commit().await?;
+        self.copies
+            .products
+            .invalidate(vec![(sku.clone(), version)])
+            .await;
         Ok(level(sku, available))
     }
 
@@ -121,8 +159,9 @@ impl Inventory for Service {
         let skus: Vec<Sku> = lines.iter().map(|line| line.sku.clone()).collect();
         let shelves = stock::lock(&mut tx, &skus).await?;
         let priced = price(lines, &shelves)?;
-        reservations::take(&mut tx, order, &priced).await?;
+        let changed = reservations::take(&mut tx, order, &priced).await?;
         tx.commit().await?;
+        self.copies.products.invalidate(changed).await;
         Ok(priced)
     }
 
@@ -134,10 +173,13 @@ impl Inventory for Service {
 
     async fn release(&self, ctx: &Ctx, order: OrderId) -> Result<(), InventoryError> {
         let mut tx = self.db.write(ctx, "release").await?;
+        let mut changed = Vec::new();
         if reservations::release(&mut tx, order).await? {
-            reservations::give_back(&mut tx, order).await?;
+            changed = reservations::give_back(&mut tx, order).await?;
         }
-        Ok(tx.commit().await?)
+        tx.commit().await?;
+        self.copies.products.invalidate(changed).await;
+        Ok(())
     }
 
     async fn overdue(&self, ctx: &Ctx, limit: u32) -> Result<Vec<OrderId>, InventoryError> {

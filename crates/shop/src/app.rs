@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::Context;
 use axum::Router;
 use axum::routing::get;
+use cache::{RedisConfig, Redises};
 use contract::{Ctx, Inventory, Orders, Users};
 use db::{DatabaseConfig, Db};
 use orders::MailFolder;
@@ -28,7 +29,7 @@ const SWEEP_ROWS: u32 = 1_000;
 pub struct App {
     users: users::Service,
     orders: orders::Service,
-    inventory: Arc<dyn Inventory>,
+    inventory: inventory::Service,
     databases: AppDatabases,
 }
 
@@ -62,25 +63,24 @@ impl App {
             inventory: open("inventory", &config.databases.inventory)?,
             orders: open("orders", &config.databases.orders)?,
         };
-        Ok(App::with_databases(
-            databases,
-            &config.users,
-            config.inventory.clone(),
-        ))
+        let redis = config.redis.as_ref().map(RedisConfig::open);
+        let checked = config.users.check(redis.is_some());
+        checked.map_err(|expected| ConfigError::in_use("users", expected))?;
+        let (users, inventory) = (&config.users, config.inventory.clone());
+        Ok(App::with(databases, redis, users, inventory))
     }
 
-    pub fn with_databases(
+    pub fn with(
         databases: AppDatabases,
+        redis: Option<Redises>,
         users: &users::Config,
         inventory: inventory::Config,
     ) -> App {
-        let inventory: Arc<dyn Inventory> = Arc::new(inventory::Service::new(
-            databases.inventory.clone(),
-            inventory,
-        ));
+        let copies = redis.as_ref().map(|redis| redis.cache.clone());
+        let inventory = inventory::Service::new(databases.inventory.clone(), copies, inventory);
         App {
-            users: users::Service::new(databases.users.clone(), users),
-            orders: orders::Service::new(databases.orders.clone(), inventory.clone()),
+            users: users::Service::new(databases.users.clone(), redis.as_ref(), users),
+            orders: orders::Service::new(databases.orders.clone(), Arc::new(inventory.clone())),
             inventory,
             databases,
         }
@@ -116,7 +116,7 @@ impl App {
     /// The pages.
     pub fn storefront(&self, assets: Assets, instance: &str) -> Storefront {
         let (users, orders) = (self.users(), self.orders());
-        Storefront::new(users, self.inventory.clone(), orders, assets, instance)
+        Storefront::new(users, self.inventory(), orders, assets, instance)
     }
 
     /// Everything under `/api/v1`, and the pages.
@@ -125,7 +125,7 @@ impl App {
         Router::new()
             .route("/api/v1/openapi.json", get(async move || Json(openapi)))
             .merge(users::http::routes(self.users()))
-            .merge(inventory::http::routes(self.inventory.clone()))
+            .merge(inventory::http::routes(self.inventory()))
             .merge(orders::http::routes(self.orders()))
             .merge(storefront.routes())
             .layer(runtime::auth::layer(self.users()))
@@ -134,7 +134,20 @@ impl App {
     /// Ends what is over, for as long as it is polled. Safe from several boxes at once.
     pub async fn run_jobs(&self, mail: MailFolder) {
         let outbox = orders::Worker::new(self.orders.clone(), mail);
-        tokio::join!(outbox.run(), self.sweep_sessions());
+        let (stock, people) = (self.inventory.feed(), self.users.feed());
+        tokio::join!(
+            outbox.run(),
+            stock.run(),
+            people.run(),
+            self.sweep_sessions()
+        );
+    }
+
+    /// Does the feeds' work whenever nobody else does, for as long as it is polled: so the cache is of
+    /// use, too, while the box of the jobs is away.
+    pub async fn stand_by(&self) {
+        let (stock, people) = (self.inventory.feed(), self.users.feed());
+        tokio::join!(stock.stand_by(), people.stand_by());
     }
 
     async fn sweep_sessions(&self) {
@@ -147,6 +160,10 @@ impl App {
             }
             tokio::time::sleep(SWEEP).await;
         }
+    }
+
+    fn inventory(&self) -> Arc<dyn Inventory> {
+        Arc::new(self.inventory.clone())
     }
 
     fn users(&self) -> Arc<dyn Users> {

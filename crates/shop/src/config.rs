@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use cache::RedisConfig;
 use db::DatabaseConfig;
 use orders::MailFolder;
 use runtime::config::ConfigError;
@@ -21,6 +22,9 @@ pub struct Config {
     pub shutdown: ShutdownConfig,
     pub shop: ShopConfig,
     pub databases: Databases,
+    /// Where sessions and copies are, from stage 5 on.
+    #[serde(default)]
+    pub redis: Option<RedisConfig>,
     #[serde(default)]
     pub assets: AssetsConfig,
     pub mail: MailConfig,

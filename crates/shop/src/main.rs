@@ -100,6 +100,16 @@ async fn serve() -> Result<(), BoxError> {
     if !config.shop.roles.contains(&Role::Web) {
         return service.run().await;
     }
+    service.spawn("stand-by", {
+        let (app, starting) = (app.clone(), starting.clone());
+        async move |stop| {
+            let standing_by = async {
+                starting.opened().await;
+                app.stand_by().await;
+            };
+            stop.run_until_cancelled(standing_by).await;
+        }
+    });
     let assets = config.assets.load()?;
     let storefront = app.storefront(assets, service.instance());
     let router = starting.guard(app.routes(&storefront));

@@ -18,7 +18,7 @@ use crate::filters;
 use crate::form::Wrong;
 use crate::frame::Frame;
 use crate::local_path::LocalPath;
-use crate::visit::Visit;
+use crate::visit::{Customer, Visit};
 
 #[derive(Deserialize)]
 pub(crate) struct Next {
@@ -83,6 +83,7 @@ pub(crate) async fn log_in(
     State(storefront): State<Storefront>,
     visit: Visit,
     ClientAddr(client): ClientAddr,
+    Token(before): Token,
     Form(typed): Form<Account>,
 ) -> Result<Response, Failure> {
     let mut wrong = Wrong::default();
@@ -114,7 +115,13 @@ pub(crate) async fn log_in(
         .log_in(&visit.ctx, credentials, client)
         .await
     {
-        Ok(logged_in) => Ok(welcome(&logged_in, &typed.next())),
+        Ok(logged_in) => {
+            // What was known before the log-in is worth nothing after it.
+            if let Some(before) = before {
+                storefront.users.log_out(&visit.ctx, &before).await?;
+            }
+            Ok(welcome(&logged_in, &typed.next()))
+        }
         Err(error @ (UsersError::WrongCredentials | UsersError::TooManyAttempts { .. })) => {
             refuse(wrong, Some(Problem::from(&error)))
         }
@@ -198,6 +205,20 @@ pub(crate) async fn log_out(
     if let Some(token) = token {
         storefront.users.log_out(&visit.ctx, &token).await?;
     }
+    Ok(with_cookie(
+        Redirect::to("/"),
+        runtime::expired_session_cookie(),
+    ))
+}
+
+pub(crate) async fn log_out_everywhere(
+    State(storefront): State<Storefront>,
+    customer: Customer,
+) -> Result<Response, Failure> {
+    let users = &storefront.users;
+    users
+        .log_out_everywhere(&customer.visit.ctx, customer.user_id())
+        .await?;
     Ok(with_cookie(
         Redirect::to("/"),
         runtime::expired_session_cookie(),

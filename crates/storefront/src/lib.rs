@@ -89,6 +89,7 @@ impl Storefront {
                 get(account::show_register).post(account::register),
             )
             .route("/logout", post(account::log_out))
+            .route("/logout/everywhere", post(account::log_out_everywhere))
             .route("/reports/sales", get(report::show))
             .fallback(error_page::no_such_page)
             .method_not_allowed_fallback(error_page::no_such_method)

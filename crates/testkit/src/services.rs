@@ -47,8 +47,9 @@ impl Services {
             inventory,
             orders,
         };
-        App::with_databases(
+        App::with(
             databases.clone(),
+            None,
             &users::Config::default(),
             inventory::Config::default(),
         )
@@ -60,6 +61,7 @@ impl Services {
         let client = runtime::client();
         let users: Arc<dyn Users> = Arc::new(users::Service::new(
             databases.users.clone(),
+            None,
             &users::Config::default(),
         ));
         let router = users::http::routes(users.clone())
@@ -70,6 +72,7 @@ impl Services {
 
         let inventory: Arc<dyn Inventory> = Arc::new(inventory::Service::new(
             databases.inventory.clone(),
+            None,
             inventory::Config::default(),
         ));
         let router = inventory::http::routes(inventory.clone())

@@ -65,8 +65,9 @@ impl Shop {
             inventory: db.clone(),
             orders: db,
         };
-        let app = App::with_databases(
+        let app = App::with(
             databases,
+            None,
             &users::Config::default(),
             inventory::Config::default(),
         );

@@ -13,6 +13,18 @@ pub struct Config {
     pub session: SessionConfig,
 }
 
+impl Config {
+    /// What is configured here and cannot be had. `redis`: whether there is one.
+    pub fn check(&self, redis: bool) -> Result<(), &'static str> {
+        match self.session.store {
+            SessionStore::Redis if !redis => {
+                Err("session.store: expected a section [redis] for sessions in redis")
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 /// Hashing a password costs about 40 ms of a core and 19 MiB, so it is rationed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -67,6 +79,8 @@ pub enum SessionStore {
     /// Any box knows them, and they outlive each of them.
     #[default]
     Postgres,
+    /// Any box knows them, and Postgres is asked only for those that began there. Needs `[redis]`.
+    Redis,
     /// Only this process knows them, and they end with it. For the lab on sticky sessions.
     Process,
 }

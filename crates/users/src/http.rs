@@ -23,7 +23,7 @@ pub fn routes(users: Arc<dyn Users>) -> Router {
     Router::new()
         .route("/api/v1/users", post(register))
         .route("/api/v1/users/me", get(me).patch(change_me))
-        .route("/api/v1/sessions", post(log_in))
+        .route("/api/v1/sessions", post(log_in).delete(log_out_everywhere))
         .route("/api/v1/sessions/current", delete(log_out))
         .with_state(users)
 }
@@ -31,7 +31,7 @@ pub fn routes(users: Arc<dyn Users>) -> Router {
 /// The description of [`routes`].
 pub fn openapi() -> utoipa::openapi::OpenApi {
     #[derive(OpenApi)]
-    #[openapi(paths(register, me, change_me, log_in, log_out))]
+    #[openapi(paths(register, me, change_me, log_in, log_out, log_out_everywhere))]
     struct Api;
 
     Api::openapi()
@@ -83,7 +83,8 @@ async fn change_me(
     Ok(Json(user))
 }
 
-/// Logs in. The token goes into `Authorization: Bearer`; browsers get it as a cookie too.
+/// Logs in. The token goes into `Authorization: Bearer`; browsers get it as a cookie too. A session that
+/// the client had before ends.
 #[utoipa::path(post, path = "/api/v1/sessions", request_body = Credentials, responses(
     (status = 201, body = LoggedIn), (status = 401, body = Problem), (status = 429, body = Problem),
 ))]
@@ -91,9 +92,13 @@ async fn log_in(
     State(users): Shared,
     Context(ctx): Context,
     ClientAddr(client): ClientAddr,
+    Token(before): Token,
     Json(credentials): Json<Credentials>,
 ) -> Result<impl IntoResponse, Failure> {
     let logged_in = users.log_in(&ctx, credentials, client).await?;
+    if let Some(before) = before {
+        users.log_out(&ctx, &before).await?;
+    }
     let cookie = session_cookie(&logged_in.token, logged_in.expires_at);
     let headers = AppendHeaders([(SET_COOKIE, cookie)]);
     Ok((StatusCode::CREATED, headers, Json(logged_in)))
@@ -113,6 +118,20 @@ async fn log_out(
     Ok((StatusCode::NO_CONTENT, headers))
 }
 
+/// Logs out everywhere: ends all sessions of the user who asks, this one too.
+#[utoipa::path(delete, path = "/api/v1/sessions", responses(
+    (status = 204), (status = 401, body = Problem),
+))]
+async fn log_out_everywhere(
+    State(users): Shared,
+    Context(ctx): Context,
+    AuthUser(identity): AuthUser,
+) -> Result<impl IntoResponse, Failure> {
+    users.log_out_everywhere(&ctx, identity.user_id).await?;
+    let headers = AppendHeaders([(SET_COOKIE, expired_session_cookie())]);
+    Ok((StatusCode::NO_CONTENT, headers))
+}
+
 /// The other domains' way in, when this one runs by itself: [`contract::remote::HttpUsers`].
 pub fn internal(users: Arc<dyn Users>) -> Router {
     let u = || users.clone();
@@ -125,6 +144,9 @@ pub fn internal(users: Arc<dyn Users>) -> Router {
     });
     let r = rpc::serve(r, u(), |u, ctx, call: calls::LogOut| async move {
         u.log_out(&ctx, &call.token).await
+    });
+    let r = rpc::serve(r, u(), |u, ctx, call: calls::LogOutEverywhere| async move {
+        u.log_out_everywhere(&ctx, call.id).await
     });
     let r = rpc::serve(r, u(), |u, ctx, call: calls::Authenticate| async move {
         u.authenticate(&ctx, &call.token).await

@@ -12,6 +12,7 @@
 pub mod http;
 mod service;
 
+mod copies;
 mod limit;
 mod password;
 mod session;

@@ -1,48 +1,111 @@
 //! How often somebody may try to log in.
 //!
-//! In this process only: several processes allow as many times more.
+//! Counted by all boxes together in Redis, where there is one; else by each process for itself, so that
+//! several allow as many times more.
 
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
-use contract::UsersError;
+use cache::{Limiter, Redis};
 use contract::text::Email;
+use contract::{Fault, UsersError};
 use governor::clock::Clock;
 use governor::middleware::NoOpMiddleware;
 use governor::nanos::Nanos;
 use governor::state::{InMemoryState, NotKeyed, StateStore};
 use governor::{Quota, RateLimiter};
+use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
 use crate::config::{LogInConfig, Rate};
 
 #[derive(Debug)]
-pub(crate) struct LogInLimits {
+pub(crate) enum LogInLimits {
+    Here(Box<Limits>),
+    /// Away, nobody logs in: a session could not be started either.
+    Shared(Limiter, LogInConfig),
+}
+
+#[derive(Debug)]
+pub(crate) struct Limits {
     clients: Limit,
     accounts_and_clients: Limit,
     accounts: Limit,
 }
 
 impl LogInLimits {
-    pub(crate) fn new(config: &LogInConfig) -> LogInLimits {
-        LogInLimits {
+    pub(crate) fn new(config: &LogInConfig, redis: Option<Redis>) -> LogInLimits {
+        match redis {
+            Some(redis) => LogInLimits::Shared(Limiter::new(redis), config.clone()),
+            None => LogInLimits::Here(Box::new(Limits::new(config))),
+        }
+    }
+
+    /// Counts an attempt, or refuses it. What is refused for its client counts no further: nobody
+    /// can use up the attempts of another's account by himself.
+    pub(crate) async fn attempt(&self, email: &Email, client: IpAddr) -> Result<(), UsersError> {
+        let client = network(client);
+        let refused = match self {
+            LogInLimits::Here(limits) => limits.attempt(email, client).err(),
+            LogInLimits::Shared(limiter, config) => {
+                let wait = limiter.attempt(&keys(config, email, client)).await;
+                wait.map_err(Fault::from)?.map(seconds)
+            }
+        };
+        match refused {
+            Some(retry_after) => Err(UsersError::TooManyAttempts { retry_after }),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Limits {
+    fn new(config: &LogInConfig) -> Limits {
+        Limits {
             clients: Limit::new(&config.client),
             accounts_and_clients: Limit::new(&config.account_and_client),
             accounts: Limit::new(&config.account),
         }
     }
 
-    /// Counts an attempt, or refuses it. What is refused for its client counts no further: nobody
-    /// can use up the attempts of another's account by himself.
-    pub(crate) fn attempt(&self, email: &Email, client: IpAddr) -> Result<(), UsersError> {
-        let client = network(client);
+    fn attempt(&self, email: &Email, client: IpAddr) -> Result<(), u32> {
         self.clients
             .attempt(&client)
             .and_then(|()| self.accounts_and_clients.attempt(&(email, client)))
             .and_then(|()| self.accounts.attempt(email))
-            .map_err(|retry_after| UsersError::TooManyAttempts { retry_after })
     }
+}
+
+/// Addresses are hashed: whoever looks into Redis sees no list of them.
+fn keys(config: &LogInConfig, email: &Email, client: IpAddr) -> [(String, cache::Rate); 3] {
+    let key = |of: &str, what: String, rate: &Rate| {
+        let hash = Sha256::digest(what);
+        let hash: String = hash[..16]
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        let rate = cache::Rate {
+            burst: rate.burst,
+            per_minute: rate.per_minute,
+        };
+        (format!("log-in:{of}:{hash}"), rate)
+    };
+    let (email, client) = (email.as_str(), client.to_string());
+    [
+        key("client", client.clone(), &config.client),
+        key(
+            "both",
+            format!("{email} {client}"),
+            &config.account_and_client,
+        ),
+        key("account", email.to_owned(), &config.account),
+    ]
+}
+
+/// Whole ones, as `Retry-After` counts.
+fn seconds(wait: Duration) -> u32 {
+    u32::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u32::MAX)
 }
 
 /// What one customer of a provider has: an IPv4 address, or 64 bits of IPv6.
@@ -75,10 +138,9 @@ impl Limit {
     /// `Err` says after how many seconds to try again.
     fn attempt(&self, key: &impl Hash) -> Result<(), u32> {
         let slot = self.hasher.hash_one(key);
-        self.limiter.check_key(&slot).map_err(|until| {
-            let wait = until.wait_time_from(self.uptime.now());
-            u32::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u32::MAX)
-        })
+        self.limiter
+            .check_key(&slot)
+            .map_err(|until| seconds(until.wait_time_from(self.uptime.now())))
     }
 }
 
@@ -141,7 +203,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn nobody_locks_out_others_by_himself() {
-        let limits = LogInLimits::new(&LogInConfig::default());
+        let limits = Limits::new(&LogInConfig::default());
         let email = "ada@example.test".parse().unwrap();
         let attempt = |client: [u8; 4]| limits.attempt(&email, client.into());
         for n in 1..=100 {

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use cache::RedisConfig;
 use contract::{Ctx, Users};
 use db::{DatabaseConfig, Db};
 use runtime::config::ConfigError;
@@ -21,6 +22,8 @@ struct Config {
     #[serde(default)]
     shutdown: ShutdownConfig,
     databases: Databases,
+    #[serde(default)]
+    redis: Option<RedisConfig>,
     #[serde(default)]
     users: users::Config,
 }
@@ -44,7 +47,10 @@ async fn run() -> Result<(), BoxError> {
     let db = Db::new(&config.databases.users)
         .map_err(|error| ConfigError::in_use("databases.users", error))?;
     db.migrate(&users::MIGRATOR).await?;
-    let domain = users::Service::new(db.clone(), &config.users);
+    let redis = config.redis.as_ref().map(RedisConfig::open);
+    let checked = config.users.check(redis.is_some());
+    checked.map_err(|expected| ConfigError::in_use("users", expected))?;
+    let domain = users::Service::new(db.clone(), redis.as_ref(), &config.users);
     for shard in db.shards() {
         // Beside the pool: one that is busy serves, and would cost this service all its traffic.
         let own = shard.own_connection();
@@ -53,6 +59,12 @@ async fn run() -> Result<(), BoxError> {
             async move { own.acquire().await.map(drop) }
         });
     }
+    service.spawn("feed", {
+        let feed = domain.feed();
+        async move |stop| {
+            stop.run_until_cancelled(feed.run()).await;
+        }
+    });
     let expiry = expire_sessions(domain.clone());
     service.spawn("session expiry", async |stop| {
         stop.run_until_cancelled_owned(expiry).await;

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use cache::{Cache, Feed, Redises};
 use contract::text::{Email, Password, PersonName};
 use contract::users::{Credentials, Identity, LoggedIn, NewUser, SessionToken, User};
 use contract::{Bucket, Ctx, Fault, UserId, Users, UsersError};
@@ -13,9 +14,10 @@ use uuid::Uuid;
 
 use crate::clock::Clock;
 use crate::config::{Config, SessionConfig};
+use crate::copies;
 use crate::limit::LogInLimits;
 use crate::password::Hasher;
-use crate::session::{SessionKey, Sessions, new_token};
+use crate::session::{Session, SessionKey, Sessions, new_token, sessions};
 use crate::store;
 
 /// A claim whose user has not come by then will see him no more: longer than any request lives.
@@ -30,18 +32,24 @@ pub struct Service {
     db: Db,
     hasher: Arc<Hasher>,
     limits: Arc<LogInLimits>,
-    sessions: Sessions,
+    sessions: Arc<dyn Sessions>,
+    identities: Cache<UserId, Identity>,
     session: SessionConfig,
     clock: Clock,
 }
 
 impl Service {
-    pub fn new(db: Db, config: &Config) -> Service {
+    /// Without a Redis each look-up is a query, and each process counts attempts for itself.
+    pub fn new(db: Db, redis: Option<&Redises>, config: &Config) -> Service {
         Service {
-            sessions: Sessions::new(db.clone(), config.session.store),
+            sessions: sessions(&db, redis.map(|redis| &redis.sessions), &config.session),
+            identities: copies::identities(&db, redis.map(|redis| redis.cache.clone())),
+            limits: Arc::new(LogInLimits::new(
+                &config.log_in,
+                redis.map(|redis| redis.sessions.clone()),
+            )),
             db,
             hasher: Arc::new(Hasher::new(&config.hashing)),
-            limits: Arc::new(LogInLimits::new(&config.log_in)),
             session: config.session.clone(),
             clock: Clock::default(),
         }
@@ -50,6 +58,11 @@ impl Service {
     #[must_use]
     pub fn with_clock(self, clock: Clock) -> Service {
         Service { clock, ..self }
+    }
+
+    /// Tells the cache who changed. Somebody has to run it.
+    pub fn feed(&self) -> Feed<UserId, Identity> {
+        copies::feed(&self.identities, &self.db)
     }
 
     /// Deletes sessions past their absolute end, at most `limit` in each shard; says how many.
@@ -110,8 +123,13 @@ impl Service {
         let now = self.clock.now();
         let expires_at = now + self.session.absolute;
         let (token, key) = new_token(user.id.bucket())?;
-        let started = self.sessions.start(ctx, &key, user.id, now, expires_at);
-        started.await?;
+        let session = Session {
+            user: user.id,
+            created_at: now,
+            last_seen_at: now,
+            expires_at,
+        };
+        self.sessions.start(ctx, &key, &session).await?;
         Ok(LoggedIn {
             token,
             expires_at,
@@ -152,7 +170,7 @@ impl Users for Service {
         credentials: Credentials,
         client: IpAddr,
     ) -> Result<LoggedIn, UsersError> {
-        self.limits.attempt(&credentials.email, client)?;
+        self.limits.attempt(&credentials.email, client).await?;
         let account = self.account(ctx, &credentials.email).await?;
         let (user, password_hash) = account.unzip();
         let password = credentials.password;
@@ -170,6 +188,10 @@ impl Users for Service {
         Ok(self.sessions.end(ctx, &key).await?)
     }
 
+    async fn log_out_everywhere(&self, ctx: &Ctx, id: UserId) -> Result<(), UsersError> {
+        Ok(self.sessions.end_all(ctx, id).await?)
+    }
+
     async fn authenticate(
         &self,
         ctx: &Ctx,
@@ -179,12 +201,21 @@ impl Users for Service {
             return Ok(None);
         };
         let now = self.clock.now();
-        let used_after = now - self.session.idle;
-        let holder = self.sessions.holder(ctx, &key, now, used_after).await?;
-        let Some((identity, last_seen_at)) = holder else {
+        let found = self.sessions.find(ctx, &key).await?;
+        let lives = |session: &Session| {
+            session.expires_at > now && session.last_seen_at > now - self.session.idle
+        };
+        let Some(found) = found.filter(|found| lives(&found.session)) else {
             return Ok(None);
         };
-        if last_seen_at < now - SEEN_WITHIN
+        let identity = match found.holder {
+            Some(holder) => Some(holder),
+            None => self.identities.get(ctx, &found.session.user).await?,
+        };
+        let Some(identity) = identity else {
+            return Ok(None);
+        };
+        if found.session.last_seen_at < now - SEEN_WITHIN
             && let Err(error) = self.sessions.touch(ctx, &key, now).await
         {
             // The session only ends a little early, if nobody comes again.
@@ -200,8 +231,10 @@ impl Users for Service {
 
     async fn rename(&self, ctx: &Ctx, id: UserId, name: PersonName) -> Result<User, UsersError> {
         let mut tx = self.db.shard(id.bucket()).write(ctx, "rename_user").await?;
-        let user = store::rename(&mut tx, id, &name).await?;
+        let renamed = store::rename(&mut tx, id, &name).await?;
         tx.commit().await?;
-        user.ok_or(UsersError::NoSuchUser)
+        let (user, version) = renamed.ok_or(UsersError::NoSuchUser)?;
+        self.identities.invalidate(vec![(id, version)]).await;
+        Ok(user)
     }
 }

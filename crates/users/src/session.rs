@@ -1,138 +1,89 @@
-//! Where sessions live.
+//! Where sessions live: one trait, and a store for each kind of place.
 
+mod postgres;
 mod process;
+mod redis;
 mod token;
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
-use contract::users::{Identity, User};
-use contract::{Ctx, UserId};
-use db::{Db, Result};
+use contract::users::Identity;
+use contract::{Ctx, Fault, UserId};
+use db::Db;
 
 pub(crate) use token::{SessionKey, new_token};
 
-use crate::config::SessionStore;
-use crate::store;
+use crate::config::{SessionConfig, SessionStore};
+use postgres::PostgresSessions;
 use process::ProcessSessions;
+use redis::RedisSessions;
 
-/// The sessions of all users, wherever the configuration puts them. Cheap to clone.
+/// Who logged in, and when. Which name he goes by is asked elsewhere: it may change on any box.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Session {
+    pub(crate) user: UserId,
+    pub(crate) created_at: DateTime<Utc>,
+    /// To within `SEEN_WITHIN`.
+    pub(crate) last_seen_at: DateTime<Utc>,
+    /// However often it is used.
+    pub(crate) expires_at: DateTime<Utc>,
+}
+
+/// A session that was found, and its holder where the store knows him, too.
 #[derive(Debug, Clone)]
-pub(crate) enum Sessions {
-    Postgres(Db),
-    Process(Db, ProcessSessions),
+pub(crate) struct Found {
+    pub(crate) session: Session,
+    pub(crate) holder: Option<Identity>,
 }
 
-impl Sessions {
-    pub(crate) fn new(db: Db, place: SessionStore) -> Sessions {
-        match place {
-            SessionStore::Postgres => Sessions::Postgres(db),
-            SessionStore::Process => {
-                tracing::warn!("sessions live in this process alone and end with it");
-                Sessions::Process(db, ProcessSessions::default())
-            }
-        }
-    }
+/// Keeps sessions. A store that is away says so: nobody is taken for logged in, or out, because of it.
+#[async_trait::async_trait]
+pub(crate) trait Sessions: std::fmt::Debug + Send + Sync {
+    async fn start(&self, ctx: &Ctx, key: &SessionKey, session: &Session) -> Result<(), Fault>;
 
-    pub(crate) async fn start(
-        &self,
-        ctx: &Ctx,
-        key: &SessionKey,
-        user: UserId,
-        now: DateTime<Utc>,
-        expires_at: DateTime<Utc>,
-    ) -> Result<()> {
-        match self {
-            Sessions::Postgres(db) => {
-                let mut tx = db.shard(key.bucket).write(ctx, "start_session").await?;
-                store::create_session(&mut tx, key, user, now, expires_at).await?;
-                tx.commit().await
-            }
-            Sessions::Process(_, sessions) => {
-                sessions.start(key, user, now, expires_at);
-                Ok(())
-            }
-        }
-    }
+    /// As it was started and touched; it may be over by now.
+    async fn find(&self, ctx: &Ctx, key: &SessionKey) -> Result<Option<Found>, Fault>;
 
-    /// Who holds a session that has not expired and was used after `used_after`, and its last use.
-    pub(crate) async fn holder(
-        &self,
-        ctx: &Ctx,
-        key: &SessionKey,
-        now: DateTime<Utc>,
-        used_after: DateTime<Utc>,
-    ) -> Result<Option<(Identity, DateTime<Utc>)>> {
-        match self {
-            Sessions::Postgres(db) => {
-                let mut conn = db.shard(key.bucket).read(ctx, "find_session").await?;
-                store::session_holder(&mut conn, key, now, used_after).await
-            }
-            Sessions::Process(db, sessions) => {
-                let Some((user, last_seen_at)) = sessions.holder(key, now, used_after) else {
-                    return Ok(None);
-                };
-                // Only that he logged in is remembered here: his name may change on any box.
-                let mut conn = db.shard(user.bucket()).read(ctx, "find_user").await?;
-                let user = store::user(&mut conn, user).await?;
-                Ok(user.map(|user| (identity(user), last_seen_at)))
-            }
-        }
-    }
+    /// Notes that it was used.
+    async fn touch(&self, ctx: &Ctx, key: &SessionKey, now: DateTime<Utc>) -> Result<(), Fault>;
 
-    pub(crate) async fn touch(
-        &self,
-        ctx: &Ctx,
-        key: &SessionKey,
-        now: DateTime<Utc>,
-    ) -> Result<()> {
-        match self {
-            Sessions::Postgres(db) => {
-                let mut tx = db.shard(key.bucket).write(ctx, "touch_session").await?;
-                store::touch_session(&mut tx, key, now).await?;
-                tx.commit().await
-            }
-            Sessions::Process(_, sessions) => {
-                sessions.touch(key, now);
-                Ok(())
-            }
-        }
-    }
+    /// Ending it twice is fine.
+    async fn end(&self, ctx: &Ctx, key: &SessionKey) -> Result<(), Fault>;
 
-    pub(crate) async fn end(&self, ctx: &Ctx, key: &SessionKey) -> Result<()> {
-        match self {
-            Sessions::Postgres(db) => {
-                let mut tx = db.shard(key.bucket).write(ctx, "end_session").await?;
-                store::delete_session(&mut tx, key).await?;
-                tx.commit().await
-            }
-            Sessions::Process(_, sessions) => {
-                sessions.end(key);
-                Ok(())
-            }
-        }
-    }
+    /// Ends all sessions of a user, on whichever box or device they began.
+    async fn end_all(&self, ctx: &Ctx, user: UserId) -> Result<(), Fault>;
 
-    /// Deletes sessions past their absolute end, at most `limit` in each shard; says how many.
-    pub(crate) async fn expire(&self, ctx: &Ctx, now: DateTime<Utc>, limit: u32) -> Result<u64> {
-        match self {
-            Sessions::Postgres(db) => {
-                let mut expired = 0;
-                for shard in db.shards() {
-                    let mut tx = shard.write(ctx, "expire_sessions").await?;
-                    expired += store::delete_expired_sessions(&mut tx, now, limit).await?;
-                    tx.commit().await?;
-                }
-                Ok(expired)
-            }
-            Sessions::Process(_, sessions) => Ok(sessions.expire(now, limit)),
+    /// Deletes sessions past their absolute end, at most `limit` in each place; says how many.
+    async fn expire(&self, ctx: &Ctx, now: DateTime<Utc>, limit: u32) -> Result<u64, Fault>;
+}
+
+/// The store that the configuration names; see [`crate::Config::check`].
+pub(crate) fn sessions(
+    db: &Db,
+    redis: Option<&cache::Redis>,
+    config: &SessionConfig,
+) -> Arc<dyn Sessions> {
+    match (config.store, redis) {
+        (SessionStore::Redis, Some(redis)) => Arc::new(RedisSessions::new(
+            redis.clone(),
+            PostgresSessions(db.clone()),
+            config.idle,
+        )),
+        (SessionStore::Process, _) => {
+            tracing::warn!("sessions live in this process alone and end with it");
+            Arc::new(ProcessSessions::default())
         }
+        (SessionStore::Postgres | SessionStore::Redis, _) => Arc::new(PostgresSessions(db.clone())),
     }
 }
 
-fn identity(user: User) -> Identity {
-    Identity {
-        user_id: user.id,
-        email: user.email,
-        name: user.name,
-        staff: user.staff,
-    }
+/// Counts what became of a look-up.
+fn count_lookup(store: &'static str, found: &Result<Option<Found>, Fault>) {
+    let outcome = match found {
+        Ok(Some(_)) => "found",
+        Ok(None) => "unknown",
+        Err(_) => "failed",
+    };
+    metrics::counter!("session_lookups_total", "store" => store, "outcome" => outcome).increment(1);
 }

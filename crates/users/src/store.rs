@@ -1,5 +1,9 @@
-//! The SQL of the schema `users`.
+//! The SQL of the schema `users`: accounts here, the rest by noun.
 
+pub(crate) mod outbox;
+pub(crate) mod sessions;
+
+use cache::Versioned;
 use chrono::{DateTime, Utc};
 use contract::text::{Email, PersonName};
 use contract::users::{Identity, User};
@@ -7,8 +11,6 @@ use contract::{Bucket, UserId};
 use db::Result;
 use sqlx::PgConnection;
 use uuid::Uuid;
-
-use crate::session::SessionKey;
 
 /// Who holds an e-mail address, and since when.
 #[derive(Debug)]
@@ -128,119 +130,53 @@ pub(crate) async fn account(db: &mut PgConnection, id: UserId) -> Result<Option<
     Ok(Some((user.try_into()?, row.password_hash)))
 }
 
+/// The user as he is now, and the version of his row.
 pub(crate) async fn rename(
     db: &mut PgConnection,
     id: UserId,
     name: &PersonName,
-) -> Result<Option<User>> {
-    let row = sqlx::query_as!(
-        UserRow,
+) -> Result<Option<(User, i64)>> {
+    let row = sqlx::query!(
         "update users.users set name = $3 where bucket = $1 and id = $2
-         returning id, email, name, staff, created_at",
+         returning id, email, name, staff, created_at, version",
         i16::from(id.bucket()),
         id.0,
         name.as_str(),
     );
-    row.fetch_optional(db)
-        .await?
-        .map(User::try_from)
-        .transpose()
-}
-
-pub(crate) async fn create_session(
-    db: &mut PgConnection,
-    key: &SessionKey,
-    user: UserId,
-    now: DateTime<Utc>,
-    expires_at: DateTime<Utc>,
-) -> Result<()> {
-    sqlx::query!(
-        "insert into users.sessions
-             (bucket, token_hash, user_id, created_at, last_seen_at, expires_at)
-         values ($1, $2, $3, $4, $4, $5)",
-        i16::from(key.bucket),
-        &key.token_hash,
-        user.0,
-        now,
-        expires_at,
-    )
-    .execute(db)
-    .await?;
-    Ok(())
-}
-
-/// Who holds a session that has not expired and was used after `used_after`, and its last use.
-pub(crate) async fn session_holder(
-    db: &mut PgConnection,
-    key: &SessionKey,
-    now: DateTime<Utc>,
-    used_after: DateTime<Utc>,
-) -> Result<Option<(Identity, DateTime<Utc>)>> {
-    let row = sqlx::query!(
-        "select u.id, u.email, u.name, u.staff, s.last_seen_at
-         from users.sessions s
-         join users.users u on u.bucket = s.bucket and u.id = s.user_id
-         where s.bucket = $1 and s.token_hash = $2
-             and s.expires_at > $3 and s.last_seen_at > $4",
-        i16::from(key.bucket),
-        &key.token_hash,
-        now,
-        used_after,
-    );
     let Some(row) = row.fetch_optional(db).await? else {
         return Ok(None);
     };
-    let identity = Identity {
-        user_id: UserId(row.id),
-        email: parsed(row.email)?,
-        name: parsed(row.name)?,
+    let user = UserRow {
+        id: row.id,
+        email: row.email,
+        name: row.name,
         staff: row.staff,
+        created_at: row.created_at,
     };
-    Ok(Some((identity, row.last_seen_at)))
+    Ok(Some((user.try_into()?, row.version)))
 }
 
-pub(crate) async fn touch_session(
+/// Who these users are, each with the version of his row.
+pub(crate) async fn identities(
     db: &mut PgConnection,
-    key: &SessionKey,
-    now: DateTime<Utc>,
-) -> Result<()> {
-    sqlx::query!(
-        "update users.sessions set last_seen_at = $3
-         where bucket = $1 and token_hash = $2 and last_seen_at < $3",
-        i16::from(key.bucket),
-        &key.token_hash,
-        now,
-    )
-    .execute(db)
-    .await?;
-    Ok(())
-}
-
-pub(crate) async fn delete_session(db: &mut PgConnection, key: &SessionKey) -> Result<()> {
-    sqlx::query!(
-        "delete from users.sessions where bucket = $1 and token_hash = $2",
-        i16::from(key.bucket),
-        &key.token_hash,
-    )
-    .execute(db)
-    .await?;
-    Ok(())
-}
-
-/// Deletes the longest expired sessions of this shard; says how many.
-pub(crate) async fn delete_expired_sessions(
-    db: &mut PgConnection,
-    now: DateTime<Utc>,
-    limit: u32,
-) -> Result<u64> {
-    let done = sqlx::query!(
-        "delete from users.sessions where (bucket, token_hash) in (
-             select bucket, token_hash from users.sessions where expires_at <= $1
-             order by expires_at limit $2 for update skip locked)",
-        now,
-        i64::from(limit),
+    bucket: Bucket,
+    ids: &[Uuid],
+) -> Result<Vec<Versioned<Identity>>> {
+    let rows = sqlx::query!(
+        "select id, email, name, staff, version from users.users
+         where bucket = $1 and id = any($2)",
+        i16::from(bucket),
+        ids,
     );
-    Ok(done.execute(db).await?.rows_affected())
+    let rows = rows.fetch_all(db).await?.into_iter();
+    rows.map(|row| {
+        let value = identity(row.id, row.email, row.name, row.staff)?;
+        Ok(Versioned {
+            version: row.version,
+            value,
+        })
+    })
+    .collect()
 }
 
 struct UserRow {
@@ -263,6 +199,15 @@ impl TryFrom<UserRow> for User {
             created_at: row.created_at,
         })
     }
+}
+
+fn identity(id: Uuid, email: String, name: String, staff: bool) -> Result<Identity> {
+    Ok(Identity {
+        user_id: UserId(id),
+        email: parsed(email)?,
+        name: parsed(name)?,
+        staff,
+    })
 }
 
 fn parsed<T: TryFrom<String, Error = contract::ids::Malformed>>(text: String) -> Result<T> {

@@ -58,6 +58,7 @@ pub mod calls {
         call!("/internal/users/register", Register { id: UserId, new: NewUser } -> User);
         call!("/internal/users/log_in", LogIn { credentials: Credentials, client: std::net::IpAddr } -> LoggedIn);
         call!("/internal/users/log_out", LogOut { token: SessionToken } -> ());
+        call!("/internal/users/log_out_everywhere", LogOutEverywhere { id: UserId } -> ());
         call!("/internal/users/authenticate", Authenticate { token: SessionToken } -> Option<Identity>);
         call!("/internal/users/user", GetUser { id: UserId } -> Option<User>);
         call!("/internal/users/rename", Rename { id: UserId, name: PersonName } -> User);

@@ -1,6 +1,8 @@
 use std::net::IpAddr;
 
-use super::calls::users::{Authenticate, GetUser, LogIn, LogOut, Register, Rename};
+use super::calls::users::{
+    Authenticate, GetUser, LogIn, LogOut, LogOutEverywhere, Register, Rename,
+};
 use super::{Remote, Transport};
 use crate::context::Ctx;
 use crate::ids::UserId;
@@ -51,6 +53,10 @@ impl<S: Transport> Users for HttpUsers<S> {
                 },
             )
             .await
+    }
+
+    async fn log_out_everywhere(&self, ctx: &Ctx, id: UserId) -> Result<(), UsersError> {
+        self.0.call(ctx, LogOutEverywhere { id }).await
     }
 
     async fn authenticate(

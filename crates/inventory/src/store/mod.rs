@@ -2,6 +2,7 @@
 //! transaction.
 
 pub(crate) mod books;
+pub(crate) mod outbox;
 pub(crate) mod products;
 pub(crate) mod reservations;
 pub(crate) mod seeding;

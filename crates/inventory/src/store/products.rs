@@ -1,5 +1,6 @@
 //! The catalogue. Every read of a product goes through here.
 
+use cache::Versioned;
 use contract::Sku;
 use contract::inventory::{Category, Product};
 use contract::text::{SearchText, Slug};
@@ -14,20 +15,31 @@ struct Row {
     category: String,
     price_cents: i64,
     available: i32,
+    version: i64,
 }
 
-pub(crate) async fn by_sku(conn: &mut PgConnection, skus: &[Sku]) -> db::Result<Vec<Product>> {
+pub(crate) async fn by_sku(
+    conn: &mut PgConnection,
+    skus: &[Sku],
+) -> db::Result<Vec<Versioned<Product>>> {
     let skus: Vec<&str> = skus.iter().map(Sku::as_str).collect();
     let rows = sqlx::query_as!(
         Row,
-        "select sku, name, description, category, price_cents, available
+        "select sku, name, description, category, price_cents, available, version
          from inventory.products join inventory.stock using (sku)
          where sku = any($1)",
         skus as _,
     )
     .fetch_all(conn)
     .await?;
-    products(rows)
+    rows.into_iter()
+        .map(|row| {
+            Ok(Versioned {
+                version: row.version,
+                value: row.try_into()?,
+            })
+        })
+        .collect()
 }
 
 /// In the order of SKUs, those after `after`.
@@ -39,7 +51,7 @@ pub(crate) async fn list(
 ) -> db::Result<Vec<Product>> {
     let rows = sqlx::query_as!(
         Row,
-        "select sku, name, description, category, price_cents, available
+        "select sku, name, description, category, price_cents, available, version
          from inventory.products join inventory.stock using (sku)
          where ($1::text is null or category = $1) and sku > $2
          order by sku
@@ -65,7 +77,7 @@ pub(crate) async fn search(
     // quote, and ":*" after that makes it a prefix.
     let rows = sqlx::query_as!(
         Row,
-        r"select sku, name, description, category, price_cents, available
+        r"select sku, name, description, category, price_cents, available, version
          from inventory.products join inventory.stock using (sku)
          where search @@ regexp_replace(websearch_to_tsquery('english', $1)::text, '''$', ''':*')::tsquery
          and ($2::text is null or category = $2) and sku > $3
@@ -102,7 +114,13 @@ pub(crate) async fn categories(conn: &mut PgConnection) -> db::Result<Vec<Catego
 }
 
 fn products(rows: Vec<Row>) -> db::Result<Vec<Product>> {
-    let product = |row: Row| {
+    rows.into_iter().map(Product::try_from).collect()
+}
+
+impl TryFrom<Row> for Product {
+    type Error = db::Error;
+
+    fn try_from(row: Row) -> db::Result<Product> {
         Ok(Product {
             sku: decode("sku", row.sku)?,
             name: row.name,
@@ -111,6 +129,5 @@ fn products(rows: Vec<Row>) -> db::Result<Vec<Product>> {
             price_cents: row.price_cents,
             available: row.available,
         })
-    };
-    rows.into_iter().map(product).collect()
+    }
 }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use contract::OrderId;
 use contract::inventory::PricedLine;
+use contract::{OrderId, Sku};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -42,33 +42,35 @@ pub(crate) async fn open(conn: &mut PgConnection, order: OrderId) -> db::Result<
     Ok(done.rows_affected() == 1)
 }
 
-/// Takes the lines out of the stock. The caller has locked it and seen that there is enough.
+/// Takes the lines out of the stock; answers its new versions. The caller has locked it and seen that
+/// there is enough.
 pub(crate) async fn take(
     conn: &mut PgConnection,
     order: OrderId,
     lines: &[PricedLine],
-) -> db::Result<()> {
+) -> db::Result<Vec<(Sku, i64)>> {
     let skus: Vec<&str> = lines.iter().map(|line| line.sku.as_str()).collect();
     let quantities: Vec<i32> = lines.iter().map(|line| line.quantity.get()).collect();
     let names: Vec<&str> = lines.iter().map(|line| line.name.as_str()).collect();
     let prices: Vec<i64> = lines.iter().map(|line| line.price_cents).collect();
-    sqlx::query!(
+    let rows = sqlx::query!(
         "with taken as (
              insert into inventory.reservation_lines (reservation_id, sku, quantity, name, price_cents)
              select $1, * from unnest($2::text[], $3::int[], $4::text[], $5::bigint[])
              returning sku, quantity
          )
          update inventory.stock set available = available - quantity
-         from taken where stock.sku = taken.sku",
+         from taken where stock.sku = taken.sku
+         returning stock.sku, stock.version",
         order.0,
         skus as _,
         &quantities,
         names as _,
         &prices,
-    )
-    .execute(conn)
-    .await?;
-    Ok(())
+    );
+    let rows = rows.fetch_all(conn).await?.into_iter();
+    rows.map(|row| Ok((decode("sku", row.sku)?, row.version)))
+        .collect()
 }
 
 /// Makes sales of those that are held.
@@ -104,9 +106,12 @@ pub(crate) async fn release(conn: &mut PgConnection, order: OrderId) -> db::Resu
     Ok(done.rows_affected() == 1)
 }
 
-/// Puts the lines back into the stock. Only after [`release`] said true: once.
-pub(crate) async fn give_back(conn: &mut PgConnection, order: OrderId) -> db::Result<()> {
-    sqlx::query!(
+/// Puts the lines back into the stock; answers its new versions. Only after [`release`] said true: once.
+pub(crate) async fn give_back(
+    conn: &mut PgConnection,
+    order: OrderId,
+) -> db::Result<Vec<(Sku, i64)>> {
+    let rows = sqlx::query!(
         "with back as (
              select sku, quantity
              from inventory.stock join inventory.reservation_lines using (sku)
@@ -115,12 +120,13 @@ pub(crate) async fn give_back(conn: &mut PgConnection, order: OrderId) -> db::Re
              for update of stock
          )
          update inventory.stock set available = available + quantity
-         from back where stock.sku = back.sku",
+         from back where stock.sku = back.sku
+         returning stock.sku, stock.version",
         order.0,
-    )
-    .execute(conn)
-    .await?;
-    Ok(())
+    );
+    let rows = rows.fetch_all(conn).await?.into_iter();
+    rows.map(|row| Ok((decode("sku", row.sku)?, row.version)))
+        .collect()
 }
 
 /// Held for longer than `hold`, oldest first.

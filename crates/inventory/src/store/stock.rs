@@ -79,14 +79,19 @@ pub(crate) async fn is_recorded(
     Ok(row.same)
 }
 
-/// Answers the new level.
-pub(crate) async fn add(conn: &mut PgConnection, sku: &Sku, delta: StockDelta) -> db::Result<i32> {
+/// Answers the new level, and its version.
+pub(crate) async fn add(
+    conn: &mut PgConnection,
+    sku: &Sku,
+    delta: StockDelta,
+) -> db::Result<(i32, i64)> {
     let row = sqlx::query!(
-        "update inventory.stock set available = available + $2 where sku = $1 returning available",
+        "update inventory.stock set available = available + $2 where sku = $1
+         returning available, version",
         sku.as_str(),
         delta.get(),
     )
     .fetch_one(conn)
     .await?;
-    Ok(row.available)
+    Ok((row.available, row.version))
 }

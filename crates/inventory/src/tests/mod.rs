@@ -35,7 +35,7 @@ impl Shop {
     async fn with(pool: PgPool, stock: &[(&str, i32)]) -> Shop {
         let db = Db::from_pool(pool.clone());
         let shop = Shop {
-            service: Service::new(db.clone(), Config::default()),
+            service: Service::new(db.clone(), None, Config::default()),
             db,
             pool,
             ctx: Ctx::background("test", Duration::from_secs(60)),

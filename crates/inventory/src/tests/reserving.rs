@@ -201,6 +201,7 @@ async fn how_long_a_hold_may_last_is_configured(pool: PgPool) {
     shop.reserve(id, &[("MUG", 1)]).await.unwrap();
     let impatient = Service::new(
         shop.db.clone(),
+        None,
         Config {
             hold: std::time::Duration::ZERO,
         },

@@ -18,7 +18,7 @@ async fn fills_an_empty_catalogue_and_no_other(pool: PgPool) {
     assert!(!seed(&db, 9_000, |_| unreachable!()).await.unwrap());
     assert_eq!(audit(&db).await.unwrap(), [""; 0]);
 
-    let service = crate::Service::new(db, crate::Config::default());
+    let service = crate::Service::new(db, None, crate::Config::default());
     let ctx = contract::Ctx::background("test", std::time::Duration::from_secs(60));
     let counts = service.categories(&ctx).await.unwrap();
     assert_eq!(

@@ -50,6 +50,10 @@ impl Users for Sessions {
         unreachable!()
     }
 
+    async fn log_out_everywhere(&self, _: &Ctx, _: UserId) -> Result<(), UsersError> {
+        unreachable!()
+    }
+
     async fn user(&self, _: &Ctx, _: UserId) -> Result<Option<User>, UsersError> {
         unreachable!()
     }

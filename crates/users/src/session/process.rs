@@ -2,31 +2,22 @@
 //!
 //! Whoever logged in here is known here alone. A balancer must send him back to this box each time
 //! (sticky sessions), and when the box goes, by a crash or by a deploy, all its users are logged out.
-//! Users are read from the database as ever, so a look-up is hardly cheaper than one in Postgres.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, Utc};
-use contract::UserId;
+use contract::{Ctx, Fault, UserId};
 
-use super::SessionKey;
+use super::{Found, Session, SessionKey, Sessions, count_lookup};
 
 /// 10 MB of a box's 512, and twice as many as there are seeded users.
 const MOST_SESSIONS: usize = 100_000;
 
-/// Cheap to clone; clones are the same sessions.
-#[derive(Debug, Clone)]
-pub(crate) struct ProcessSessions {
-    by_token_hash: Arc<Mutex<HashMap<[u8; 32], Session>>>,
-    most: usize,
-}
-
 #[derive(Debug)]
-struct Session {
-    user: UserId,
-    last_seen_at: DateTime<Utc>,
-    expires_at: DateTime<Utc>,
+pub(super) struct ProcessSessions {
+    by_token_hash: Mutex<HashMap<[u8; 32], Session>>,
+    most: usize,
 }
 
 impl Default for ProcessSessions {
@@ -38,22 +29,25 @@ impl Default for ProcessSessions {
 impl ProcessSessions {
     fn with_room_for(most: usize) -> ProcessSessions {
         ProcessSessions {
-            by_token_hash: Arc::default(),
+            by_token_hash: Mutex::default(),
             most,
         }
     }
 
+    fn lock(&self) -> MutexGuard<'_, HashMap<[u8; 32], Session>> {
+        self.by_token_hash
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait::async_trait]
+impl Sessions for ProcessSessions {
     /// Where there is no room, the session that was not used for longest ends for it.
-    pub(super) fn start(
-        &self,
-        key: &SessionKey,
-        user: UserId,
-        now: DateTime<Utc>,
-        expires_at: DateTime<Utc>,
-    ) {
+    async fn start(&self, _: &Ctx, key: &SessionKey, session: &Session) -> Result<(), Fault> {
         let mut sessions = self.lock();
         if sessions.len() >= self.most {
-            sessions.retain(|_, session| session.expires_at > now);
+            sessions.retain(|_, other| other.expires_at > session.created_at);
         }
         if sessions.len() >= self.most {
             // Looking at all of them takes a millisecond or two, hashing the password took forty.
@@ -62,46 +56,41 @@ impl ProcessSessions {
                 sessions.remove(&token_hash);
             }
         }
-        let session = Session {
-            user,
-            last_seen_at: now,
-            expires_at,
-        };
-        sessions.insert(key.token_hash, session);
+        sessions.insert(key.token_hash, session.clone());
+        Ok(())
     }
 
-    pub(super) fn holder(
-        &self,
-        key: &SessionKey,
-        now: DateTime<Utc>,
-        used_after: DateTime<Utc>,
-    ) -> Option<(UserId, DateTime<Utc>)> {
-        let sessions = self.lock();
-        let session = sessions.get(&key.token_hash)?;
-        let lives = session.expires_at > now && session.last_seen_at > used_after;
-        lives.then_some((session.user, session.last_seen_at))
+    async fn find(&self, _: &Ctx, key: &SessionKey) -> Result<Option<Found>, Fault> {
+        let found = Ok(self.lock().get(&key.token_hash).map(|session| Found {
+            session: session.clone(),
+            holder: None,
+        }));
+        count_lookup("process", &found);
+        found
     }
 
-    pub(super) fn touch(&self, key: &SessionKey, now: DateTime<Utc>) {
+    async fn touch(&self, _: &Ctx, key: &SessionKey, now: DateTime<Utc>) -> Result<(), Fault> {
         if let Some(session) = self.lock().get_mut(&key.token_hash) {
             session.last_seen_at = session.last_seen_at.max(now);
         }
+        Ok(())
     }
 
-    pub(super) fn end(&self, key: &SessionKey) {
+    async fn end(&self, _: &Ctx, key: &SessionKey) -> Result<(), Fault> {
         self.lock().remove(&key.token_hash);
+        Ok(())
     }
 
-    pub(super) fn expire(&self, now: DateTime<Utc>, limit: u32) -> u64 {
+    /// Those of this box: the others do not know of them.
+    async fn end_all(&self, _: &Ctx, user: UserId) -> Result<(), Fault> {
+        self.lock().retain(|_, session| session.user != user);
+        Ok(())
+    }
+
+    async fn expire(&self, _: &Ctx, now: DateTime<Utc>, limit: u32) -> Result<u64, Fault> {
         let mut sessions = self.lock();
         let expired = sessions.extract_if(|_, session| session.expires_at <= now);
-        expired.take(limit as usize).count() as u64
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<[u8; 32], Session>> {
-        self.by_token_hash
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        Ok(expired.take(limit as usize).count() as u64)
     }
 }
 
@@ -120,36 +109,50 @@ mod tests {
         DateTime::UNIX_EPOCH + Duration::from_secs(second)
     }
 
-    fn start(sessions: &ProcessSessions, second: u64, expires_at: DateTime<Utc>) -> SessionKey {
+    fn ctx() -> Ctx {
+        Ctx::background("test", Duration::from_secs(60))
+    }
+
+    async fn start(
+        sessions: &ProcessSessions,
+        second: u64,
+        expires_at: DateTime<Utc>,
+    ) -> SessionKey {
         let (_, key) = new_token(Bucket(0)).unwrap();
-        sessions.start(&key, UserId::new(), at(second), expires_at);
+        let session = Session {
+            user: UserId::new(),
+            created_at: at(second),
+            last_seen_at: at(second),
+            expires_at,
+        };
+        sessions.start(&ctx(), &key, &session).await.unwrap();
         key
     }
 
-    fn lives(sessions: &ProcessSessions, key: &SessionKey, second: u64) -> bool {
-        let used_after = DateTime::<Utc>::MIN_UTC;
-        sessions.holder(key, at(second), used_after).is_some()
+    async fn lives(sessions: &ProcessSessions, key: &SessionKey) -> bool {
+        sessions.find(&ctx(), key).await.unwrap().is_some()
     }
 
-    #[test]
-    fn without_room_the_longest_unused_session_ends() {
+    #[tokio::test]
+    async fn without_room_the_longest_unused_session_ends() {
         let sessions = ProcessSessions::with_room_for(2);
-        let first = start(&sessions, 1, FOR_EVER);
-        let second = start(&sessions, 2, FOR_EVER);
-        sessions.touch(&first, at(3));
-        let third = start(&sessions, 4, FOR_EVER);
-        let alive = [&first, &second, &third].map(|key| lives(&sessions, key, 5));
-        assert_eq!(alive, [true, false, true]);
+        let first = start(&sessions, 1, FOR_EVER).await;
+        let second = start(&sessions, 2, FOR_EVER).await;
+        sessions.touch(&ctx(), &first, at(3)).await.unwrap();
+        let third = start(&sessions, 4, FOR_EVER).await;
+        assert!(lives(&sessions, &first).await);
+        assert!(!lives(&sessions, &second).await);
+        assert!(lives(&sessions, &third).await);
         assert_eq!(sessions.lock().len(), 2);
     }
 
-    #[test]
-    fn what_is_over_makes_room_first() {
+    #[tokio::test]
+    async fn what_is_over_makes_room_first() {
         let sessions = ProcessSessions::with_room_for(2);
-        let lasting = start(&sessions, 1, FOR_EVER);
-        start(&sessions, 2, at(3));
-        let new = start(&sessions, 4, FOR_EVER);
-        assert!(lives(&sessions, &lasting, 5) && lives(&sessions, &new, 5));
+        let lasting = start(&sessions, 1, FOR_EVER).await;
+        start(&sessions, 2, at(3)).await;
+        let new = start(&sessions, 4, FOR_EVER).await;
+        assert!(lives(&sessions, &lasting).await && lives(&sessions, &new).await);
         assert_eq!(sessions.lock().len(), 2);
     }
 }

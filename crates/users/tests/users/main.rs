@@ -44,7 +44,7 @@ impl World {
         });
         let db = Db::from_pool(pool.clone());
         World {
-            users: Service::new(db.clone(), config).with_clock(clock),
+            users: Service::new(db.clone(), None, config).with_clock(clock),
             now,
             db,
             pool,

@@ -60,6 +60,12 @@ impl Users for World {
         Ok(())
     }
 
+    async fn log_out_everywhere(&self, ctx: &Ctx, id: UserId) -> Result<(), UsersError> {
+        self.users(ctx, "sessions.delete_all", 900)?;
+        lock(&self.sessions).retain(|_, user| *user != id);
+        Ok(())
+    }
+
     async fn authenticate(
         &self,
         ctx: &Ctx,

@@ -1,0 +1,114 @@
+//! Redis is gone, or says nothing.
+
+use std::time::{Duration, Instant};
+
+use cache::{Error, Redises};
+use db::NodeAddr;
+use futures::future::join_all;
+use testkit::Cut;
+use tokio::net::TcpListener;
+
+use crate::{Running, Table, World, ctx, get, server, until, vouched};
+
+fn local(port: u16) -> NodeAddr {
+    NodeAddr {
+        host: "127.0.0.1".to_owned(),
+        port,
+    }
+}
+
+async fn ping(redises: &Redises) -> cache::Result<String> {
+    redises.cache.ask("ping", &redis::cmd("PING")).await
+}
+
+#[tokio::test]
+async fn without_redis_the_database_answers_and_then_redis_again() {
+    let cut = Cut::before(server().port).await;
+    let world = World::at(Table::default(), &local(cut.port()));
+    world.table.set("mug", 7);
+    let cache = world.process();
+    let _feed = Running::start(world.feed(&cache));
+    until("vouched for", async || vouched(&world.redises.cache).await).await;
+
+    cut.cut();
+    for level in 0..30 {
+        let version = world.table.set("mug", level);
+        cache.invalidate(vec![("mug".to_owned(), version)]).await;
+        assert_eq!(get(&cache, "mug").await, Some(level), "not the latest");
+    }
+    assert!(!world.redises.cache.answers());
+
+    cut.mend();
+    until("cached again", async || {
+        let before = world.table.loads();
+        assert_eq!(get(&cache, "mug").await, Some(29), "of before the cut");
+        world.table.loads() == before
+    })
+    .await;
+    assert_eq!(world.table.waiting(), 0);
+}
+
+#[tokio::test]
+async fn a_server_that_says_nothing_costs_little_and_soon_nothing() {
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let redises = Redises::apart(&local(silent.local_addr().unwrap().port()));
+    let mut slow = 0;
+    for _ in 0..50 {
+        let started = Instant::now();
+        assert!(ping(&redises).await.is_err());
+        slow += u32::from(started.elapsed() > Duration::from_millis(20));
+        assert!(started.elapsed() < Duration::from_millis(500));
+    }
+    // Five that trip it, and a probe now and then.
+    assert!((5..10).contains(&slow), "{slow} waited");
+    assert!(matches!(ping(&redises).await, Err(Error::Away("cache"))));
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_no_hindrance_to_starting() {
+    let port = {
+        let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        taken.local_addr().unwrap().port()
+    };
+    let cut = Cut::before(server().port).await;
+    cut.cut();
+    let redises = [local(port), local(cut.port())].map(|addr| Redises::apart(&addr));
+    for redises in &redises {
+        assert!(ping(redises).await.is_err());
+    }
+    cut.mend();
+    until("found", async || ping(&redises[1]).await.is_ok()).await;
+}
+
+#[tokio::test]
+async fn an_error_that_is_our_own_opens_no_circuit() {
+    let redises = Redises::apart(&server());
+    for _ in 0..20 {
+        let wrong = redis::cmd("NOSUCHCOMMAND");
+        let answer = redises.cache.ask::<()>("test", &wrong).await;
+        assert!(matches!(answer, Err(Error::Broken { .. })));
+    }
+    assert!(ping(&redises).await.is_ok());
+}
+
+#[tokio::test]
+async fn without_redis_the_database_is_asked_by_few_at_once() {
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = local(silent.local_addr().unwrap().port());
+    let world = World::at(Table::taking(Duration::from_millis(30)), &addr);
+    let keys: Vec<String> = (0..60).map(|n| format!("mug-{n}")).collect();
+    for key in &keys {
+        world.table.set(key, 7);
+    }
+    let cache = world.process();
+    let started = Instant::now();
+    let ctx = ctx();
+    let all = join_all(keys.iter().map(|key| cache.get(&ctx, key))).await;
+    assert!(all.iter().all(|level| matches!(level, Ok(Some(7)))));
+    // Sixty in six places, each for 30 ms.
+    assert!(
+        started.elapsed() >= Duration::from_millis(300),
+        "{:?}",
+        started.elapsed()
+    );
+}

@@ -1,0 +1,75 @@
+//! Rates that several processes count together.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use cache::{Limiter, Rate, Redises};
+
+use crate::server;
+
+fn rate(burst: u32, per_minute: u32) -> Rate {
+    Rate {
+        burst: NonZeroU32::new(burst).unwrap(),
+        per_minute: NonZeroU32::new(per_minute).unwrap(),
+    }
+}
+
+fn both(account: &str, client: &str) -> [(String, Rate); 2] {
+    [
+        (format!("client:{client}"), rate(3, 60)),
+        (format!("account:{account}"), rate(5, 6)),
+    ]
+}
+
+#[tokio::test]
+async fn attempts_at_two_boxes_are_counted_together() {
+    let redises = Redises::apart(&server());
+    let boxes = [(); 2].map(|()| Limiter::new(redises.sessions.clone()));
+    let rate = [("ada".to_owned(), rate(5, 6))];
+    for n in 0..5 {
+        assert_eq!(boxes[n % 2].attempt(&rate).await.unwrap(), None, "{n}");
+    }
+    let wait = boxes[1].attempt(&rate).await.unwrap().expect("a sixth");
+    assert!(
+        wait > Duration::from_secs(9) && wait <= Duration::from_secs(10),
+        "{wait:?}"
+    );
+}
+
+#[tokio::test]
+async fn what_one_key_refuses_is_not_counted_under_the_next() {
+    let limiter = Limiter::new(Redises::apart(&server()).sessions);
+    for _ in 0..3 {
+        assert_eq!(limiter.attempt(&both("ada", "eve")).await.unwrap(), None);
+    }
+    for _ in 0..50 {
+        assert!(
+            limiter
+                .attempt(&both("ada", "eve"))
+                .await
+                .unwrap()
+                .is_some()
+        );
+    }
+    // Three of five are used up, not more.
+    assert_eq!(limiter.attempt(&both("ada", "home")).await.unwrap(), None);
+    assert_eq!(limiter.attempt(&both("ada", "home")).await.unwrap(), None);
+    assert!(
+        limiter
+            .attempt(&both("ada", "home"))
+            .await
+            .unwrap()
+            .is_some()
+    );
+}
+
+#[tokio::test]
+async fn time_gives_attempts_back() {
+    let limiter = Limiter::new(Redises::apart(&server()).sessions);
+    // One in 50 ms.
+    let rate = [("ada".to_owned(), rate(1, 1_200))];
+    assert_eq!(limiter.attempt(&rate).await.unwrap(), None);
+    let wait = limiter.attempt(&rate).await.unwrap().expect("a second");
+    tokio::time::sleep(wait).await;
+    assert_eq!(limiter.attempt(&rate).await.unwrap(), None);
+}

@@ -1,0 +1,265 @@
+//! Sessions in Redis: any box knows them, none of them costs Postgres a query.
+//!
+//! A session is a hash under `session:{SHA-256 of the token}` that Redis lets expire when it was not
+//! used for too long, or is too old. `sessions-of:{user}` is a sorted set of a user's sessions by their
+//! absolute end, so that he can end them all.
+//!
+//! Those that began in Postgres, before there was a Redis, are moved over when they are used next.
+
+use std::sync::{LazyLock, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use cache::Redis;
+use chrono::{DateTime, Utc};
+use contract::{Ctx, Fault, UserId};
+use metrics::counter;
+use redis::{Script, ScriptInvocation};
+use uuid::Uuid;
+
+use super::postgres::PostgresSessions;
+use super::{Found, Session, SessionKey, Sessions};
+use crate::store;
+
+/// What the keys of users' sets of sessions begin with.
+const SETS: &str = "sessions-of:";
+
+/// Of one user, the newest: more than anybody has devices, and a bound to what one account can fill.
+const MOST_OF_A_USER: u32 = 50;
+
+/// Between two looks whether Postgres has any left, once it had none: a box that does not know of Redis
+/// may still be running beside us.
+const LOOK_AGAIN: Duration = Duration::from_secs(10);
+
+#[derive(Debug)]
+pub(super) struct RedisSessions {
+    redis: Redis,
+    before: PostgresSessions,
+    none_before: Mutex<Option<Instant>>,
+    idle: Duration,
+}
+
+/// KEYS: the session, the user's sessions; ARGV: user, created, seen, expires, gone (when Redis lets it
+/// go), most. Times in milliseconds since the epoch. Members of the set are the sessions' keys.
+static START: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        r"
+local user, created, seen, expires, gone, most = unpack(ARGV)
+redis.call('HSET', KEYS[1], 'user', user, 'created', created, 'seen', seen, 'expires', expires)
+redis.call('PEXPIREAT', KEYS[1], gone)
+redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', created)
+redis.call('ZADD', KEYS[2], expires, KEYS[1])
+local surplus = redis.call('ZCARD', KEYS[2]) - tonumber(most)
+if surplus > 0 then
+  for _, old in ipairs(redis.call('ZRANGE', KEYS[2], 0, surplus - 1)) do
+    redis.call('DEL', old)
+    redis.call('ZREM', KEYS[2], old)
+  end
+end
+local last = redis.call('ZRANGE', KEYS[2], -1, -1, 'WITHSCORES')
+redis.call('PEXPIREAT', KEYS[2], string.format('%.0f', last[2]))
+return 1
+",
+    )
+});
+
+/// KEYS: the session; ARGV: seen, gone. It may have ended meanwhile.
+static TOUCH: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        r"
+if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
+redis.call('HSET', KEYS[1], 'seen', ARGV[1])
+redis.call('PEXPIREAT', KEYS[1], ARGV[2])
+return 1
+",
+    )
+});
+
+/// KEYS: the session; ARGV: what the keys of users' sets begin with.
+static END: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        r"
+local user = redis.call('HGET', KEYS[1], 'user')
+redis.call('DEL', KEYS[1])
+if user then redis.call('ZREM', ARGV[1] .. user, KEYS[1]) end
+return 1
+",
+    )
+});
+
+/// KEYS: the user's sessions.
+static END_ALL: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        r"
+for _, session in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
+  redis.call('DEL', session)
+end
+redis.call('DEL', KEYS[1])
+return 1
+",
+    )
+});
+
+impl RedisSessions {
+    pub(super) fn new(redis: Redis, before: PostgresSessions, idle: Duration) -> RedisSessions {
+        RedisSessions {
+            redis,
+            before,
+            none_before: Mutex::default(),
+            idle,
+        }
+    }
+
+    fn key(&self, key: &SessionKey) -> String {
+        let digits = key.token_hash.iter().map(|byte| format!("{byte:02x}"));
+        self.redis
+            .key(format_args!("session:{}", digits.collect::<String>()))
+    }
+
+    fn set_of(&self, user: UserId) -> String {
+        self.redis.key(format_args!("{SETS}{}", user.0))
+    }
+
+    /// When Redis lets it go, if it is not used again.
+    fn gone(&self, seen: DateTime<Utc>, expires: DateTime<Utc>) -> i64 {
+        (seen + self.idle).min(expires).timestamp_millis()
+    }
+
+    async fn put(&self, key: &SessionKey, session: &Session) -> Result<(), Fault> {
+        let mut start: ScriptInvocation<'_> = START.prepare_invoke();
+        start.key(self.key(key)).key(self.set_of(session.user));
+        start
+            .arg(session.user.0.to_string())
+            .arg(session.created_at.timestamp_millis())
+            .arg(session.last_seen_at.timestamp_millis())
+            .arg(session.expires_at.timestamp_millis())
+            .arg(self.gone(session.last_seen_at, session.expires_at))
+            .arg(MOST_OF_A_USER);
+        Ok(self.redis.run::<()>("start_session", &start).await?)
+    }
+
+    async fn look(&self, key: &SessionKey) -> Result<Option<Session>, Fault> {
+        let mut get = redis::cmd("HMGET");
+        get.arg(self.key(key));
+        get.arg(&["user", "created", "seen", "expires"]);
+        type Fields = (Option<String>, Option<i64>, Option<i64>, Option<i64>);
+        match self.redis.ask::<Fields>("find_session", &get).await? {
+            (Some(user), Some(created), Some(seen), Some(expires)) => {
+                let at = |ms| DateTime::from_timestamp_millis(ms).ok_or("a time out of range");
+                Ok(Some(Session {
+                    user: UserId(user.parse::<Uuid>().map_err(Fault::internal)?),
+                    created_at: at(created).map_err(Fault::internal)?,
+                    last_seen_at: at(seen).map_err(Fault::internal)?,
+                    expires_at: at(expires).map_err(Fault::internal)?,
+                }))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Moves it over from Postgres, if it began there. The row is deleted, and so locked, before Redis
+    /// is told, and the transaction commits after: a log-out at the same time waits for it and then
+    /// ends what we moved; a crash in between leaves it in both places, to be moved again.
+    async fn import(&self, ctx: &Ctx, key: &SessionKey) -> Result<Option<Session>, Fault> {
+        if !self.may_be_before(ctx).await? {
+            return Ok(None);
+        }
+        let shard = self.before.0.shard(key.bucket);
+        let mut tx = shard.write(ctx, "move_session").await?;
+        let Some(session) = store::sessions::take(&mut tx, key).await? else {
+            return Ok(None);
+        };
+        self.put(key, &session).await?;
+        tx.commit().await?;
+        Ok(Some(session))
+    }
+
+    /// Whether Postgres may have any: when all are moved, what Redis does not know is unknown.
+    async fn may_be_before(&self, ctx: &Ctx) -> Result<bool, Fault> {
+        let none_since = *self.none_before();
+        if none_since.is_some_and(|since| since.elapsed() < LOOK_AGAIN) {
+            return Ok(false);
+        }
+        for shard in self.before.0.shards() {
+            let mut conn = shard.read_primary(ctx, "any_session").await?;
+            if store::sessions::any(&mut conn).await? {
+                *self.none_before() = None;
+                return Ok(true);
+            }
+        }
+        *self.none_before() = Some(Instant::now());
+        Ok(false)
+    }
+
+    fn none_before(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {
+        self.none_before
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait::async_trait]
+impl Sessions for RedisSessions {
+    async fn start(&self, _: &Ctx, key: &SessionKey, session: &Session) -> Result<(), Fault> {
+        self.put(key, session).await
+    }
+
+    async fn find(&self, ctx: &Ctx, key: &SessionKey) -> Result<Option<Found>, Fault> {
+        let started = Instant::now();
+        let (found, outcome) = match self.look(key).await {
+            Ok(Some(session)) => (Ok(Some(session)), "found"),
+            Ok(None) => match self.import(ctx, key).await {
+                Ok(Some(session)) => (Ok(Some(session)), "imported"),
+                Ok(None) => (Ok(None), "unknown"),
+                Err(fault) => (Err(fault), "failed"),
+            },
+            Err(fault) => (Err(fault), "failed"),
+        };
+        counter!("session_lookups_total", "store" => "redis", "outcome" => outcome).increment(1);
+        ctx.record(
+            "cache",
+            format!("redis sessions {outcome}"),
+            started.elapsed(),
+        );
+        let found = found?;
+        Ok(found.map(|session| Found {
+            session,
+            holder: None,
+        }))
+    }
+
+    async fn touch(&self, _: &Ctx, key: &SessionKey, now: DateTime<Utc>) -> Result<(), Fault> {
+        let Some(session) = self.look(key).await? else {
+            return Ok(());
+        };
+        let mut touch = TOUCH.prepare_invoke();
+        touch
+            .key(self.key(key))
+            .arg(now.timestamp_millis())
+            .arg(self.gone(now, session.expires_at));
+        Ok(self.redis.run::<()>("touch_session", &touch).await?)
+    }
+
+    async fn end(&self, ctx: &Ctx, key: &SessionKey) -> Result<(), Fault> {
+        // First where it may be moved away from: see `import`.
+        if self.may_be_before(ctx).await? {
+            self.before.end(ctx, key).await?;
+        }
+        let mut end = END.prepare_invoke();
+        end.key(self.key(key)).arg(self.redis.key(SETS));
+        Ok(self.redis.run::<()>("end_session", &end).await?)
+    }
+
+    async fn end_all(&self, ctx: &Ctx, user: UserId) -> Result<(), Fault> {
+        if self.may_be_before(ctx).await? {
+            self.before.end_all(ctx, user).await?;
+        }
+        let mut end = END_ALL.prepare_invoke();
+        end.key(self.set_of(user));
+        Ok(self.redis.run::<()>("end_sessions", &end).await?)
+    }
+
+    /// Redis lets its own expire by itself.
+    async fn expire(&self, ctx: &Ctx, now: DateTime<Utc>, limit: u32) -> Result<u64, Fault> {
+        self.before.expire(ctx, now, limit).await
+    }
+}
