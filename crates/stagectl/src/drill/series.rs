@@ -83,9 +83,9 @@ impl Series {
         let at = at / 1e3;
         let tag = |name: &str| {
             let tags = fields[columns.extra_tags].split('&');
-            let pairs = tags.filter_map(|tag| tag.split_once('='));
-            let value = pairs.into_iter().find(|(key, _)| *key == name);
-            value.map_or("", |(_, value)| value).to_owned()
+            let mut pairs = tags.filter_map(|tag| tag.split_once('='));
+            let pair = pairs.find(|(key, _)| *key == name);
+            pair.map_or("", |(_, value)| value).to_owned()
         };
         match metric {
             "dropped_iterations" => {
