@@ -26,13 +26,14 @@ macro_rules! files {
 }
 
 /// Path, content type, content.
-const FILES: [(&str, &str, &[u8]); 11] = files! {
+const FILES: [(&str, &str, &[u8]); 12] = files! {
     "/": "index.html", "text/html; charset=utf-8";
     "/room.css": "room.css", "text/css; charset=utf-8";
     "/favicon.svg": "favicon.svg", "image/svg+xml";
     "/room.js": "room.js", "text/javascript; charset=utf-8";
     "/drawing.js": "drawing.js", "text/javascript; charset=utf-8";
     "/balancers.js": "balancers.js", "text/javascript; charset=utf-8";
+    "/cache.js": "cache.js", "text/javascript; charset=utf-8";
     "/figures.js": "figures.js", "text/javascript; charset=utf-8";
     "/plots.js": "plots.js", "text/javascript; charset=utf-8";
     "/units.js": "units.js", "text/javascript; charset=utf-8";

@@ -39,7 +39,9 @@ export function showVerdict({ verdict, stage }) {
   }
 }
 
-export function showTiles({ traffic, egress }) {
+const STORES = { postgres: "Postgres", process: "the web box itself", redis: "Redis" };
+
+export function showTiles({ traffic, egress, queries_per_page, sessions }) {
   const starting = traffic.turned_away > 0
     ? `the shop is starting: ${units.text(units.perSecond(traffic.turned_away))} told to come again` : "";
   const quiet = starting || (traffic.requests === null ? NO_REQUESTS : "no requests right now");
@@ -48,11 +50,16 @@ export function showTiles({ traffic, egress }) {
   for (const [id, note] of [["p50", "half are faster"], ["p95", "1 in 20 is slower"], ["p99", "1 in 100 is slower"]]) {
     tile(id, units.seconds(traffic[id]), traffic[id] === null ? quiet : note);
   }
+  tile("queries", units.ratio(queries_per_page), queries_per_page === null ? "no pages served right now" : "asked of the database");
+  tile("sessions", units.perSecond(sessions?.look_ups), askedOf(sessions));
   const measured = egress.bytes_per_second !== null;
   tile("egress", units.bytesPerSecond(egress.bytes_per_second), measured ? leaves(egress.cdn_bytes_per_second) : NO_REQUESTS);
   tile("visit", units.bytes(egress.bytes_per_visit), egress.bytes_per_visit === null ? "no pages served right now" : "a page and all it brings");
   tile("price", units.dollars(egress.usd_per_month), `a month at this rate, at $${egress.usd_per_gb} a GB`);
 }
+
+export const askedOf = (sessions) =>
+  sessions === null ? "nobody has come with a session yet" : `asked of ${STORES[sessions.store] ?? sessions.store}`;
 
 const leaves = (cdn) => cdn === null ? "leaves the origin" : `leaves the origin; ${units.text(units.bytesPerSecond(cdn))} from the CDN`;
 

@@ -14,8 +14,10 @@ const plots = [
   plot("plot-requests", units.perSecond, (history) => ({ requests: history.requests })),
   plot("plot-p95", units.seconds, (history) => ({ p95: history.p95 })),
   plot("plot-errors", units.share, (history) => ({ errors: history.errors }), { least: 0.01 }),
+  plot("plot-queries", units.ratio, (history) => ({ queries: history.queries_per_page })),
   // The colours of both stay what they are, also while there is no CDN.
   plot("plot-egress", units.bytesPerSecond, (history) => ({ origin: history.egress, "the CDN": history.cdn })),
+  plot("plot-hits", units.share, (history) => history.hit_rate, { least: 1.05, most: 1.05 }),
   plot("plot-cpu", units.share, (history) => history.cpu, { least: 1.05, most: 1.05 }),
 ];
 
@@ -41,20 +43,30 @@ export function addToPlots(snapshot) {
   history.errors.push(snapshot.traffic.errors);
   history.egress.push(snapshot.egress.bytes_per_second);
   history.cdn.push(snapshot.egress.cdn_bytes_per_second);
-  for (const box of snapshot.boxes) history.cpu[box.name] ??= Array(length).fill(null);
-  const shares = new Map(snapshot.boxes.map((box) => [box.name, box.cpu_share]));
-  for (const [name, column] of Object.entries(history.cpu)) column.push(shares.get(name) ?? null);
+  history.queries_per_page.push(snapshot.queries_per_page);
+  addToColumns(history.hit_rate, length, (snapshot.cache?.entries ?? []).map((entry) => [entry.name, entry.hit_rate]));
+  addToColumns(history.cpu, length, snapshot.boxes.map((box) => [box.name, box.cpu_share]));
   forget(history.times.findIndex((time) => time >= now - SPAN));
   draw();
 }
 
+// A column for each name, also for those that have come just now, or are gone.
+function addToColumns(columns, length, figures) {
+  for (const [name] of figures) columns[name] ??= Array(length).fill(null);
+  const now = new Map(figures);
+  for (const [name, column] of Object.entries(columns)) column.push(now.get(name) ?? null);
+}
+
 function forget(count) {
   if (count <= 0) return;
-  for (const column of [history.times, history.requests, history.p95, history.errors, history.egress, history.cdn, ...Object.values(history.cpu)]) {
+  const { times, requests, p95, errors, queries_per_page, egress, cdn, hit_rate, cpu } = history;
+  for (const column of [times, requests, p95, errors, queries_per_page, egress, cdn, ...Object.values(hit_rate), ...Object.values(cpu)]) {
     column.splice(0, count);
   }
-  for (const [name, column] of Object.entries(history.cpu)) {
-    if (column.every((value) => value === null)) delete history.cpu[name];
+  for (const columns of [hit_rate, cpu]) {
+    for (const [name, column] of Object.entries(columns)) {
+      if (column.every((value) => value === null)) delete columns[name];
+    }
   }
 }
 
@@ -75,6 +87,8 @@ function plot(id, unit, pick, { least = 0, most = Infinity } = {}) {
     const all = Object.keys(columns);
     const names = hottest(columns, all).sort((one, other) => one.localeCompare(other, "en", { numeric: true }));
     const isEmpty = names.every((name) => columns[name].every((value) => value === null));
+    // What only some stages have is not missed in others.
+    figure.hidden = isEmpty && "optional" in figure.dataset;
     why.hidden = !isEmpty;
     canvas.hidden = isEmpty;
     write(why, isEmpty ? (figure.dataset.nothing ?? NO_REQUESTS) : "");

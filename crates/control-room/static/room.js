@@ -1,6 +1,7 @@
 // The page's one connection: snapshots come in, everything that is shown goes out from here.
 
 import { showBalancers } from "./balancers.js";
+import { showCache } from "./cache.js";
 import { showDrawing } from "./drawing.js";
 import { showPanels, showTable, showTiles, showVerdict, write } from "./figures.js";
 import { addToPlots, loadPlots } from "./plots.js";
@@ -28,6 +29,7 @@ function show(snapshot) {
   showTiles(snapshot);
   showDrawing(snapshot, why);
   showBalancers(snapshot);
+  showCache(snapshot);
   showTable(snapshot, why);
   showPanels(snapshot);
   // After a gap the plots have a hole that only Prometheus can fill.

@@ -41,6 +41,8 @@ export const dollars = known((value) => [`$${value >= 99.5 ? rounded(value, 0) :
 // What was measured between two scrapes can be a hair above the cap.
 export const capped = known((value) => share(Math.min(value, 1)));
 export const cores = known((value) => [rounded(value, value < 10 ? 2 : 1), ""]);
+// Of few per one, such as queries per page.
+export const ratio = known((value) => [rounded(value, value < 9.95 ? 2 : 1), ""]);
 export const count = known((value) => [rounded(value, 0), ""]);
 
 // "12 ms", with a space that does not break.

@@ -178,12 +178,15 @@ fn without_visits_there_is_no_error_and_no_price_of_one() {
         &Figures::default()
             .sample(promql::OFFERED, &[], 0.0)
             .sample(promql::P95, &[], f64::NAN)
+            .sample(promql::VISITS, &[], 0.0)
+            .sample(promql::PAGE_QUERIES, &[], 3.0)
             .sample(promql::EGRESS, &[], 0.0),
     );
     assert_eq!(quiet.traffic.requests, Some(0.0));
     assert_eq!(quiet.traffic.errors, None);
     assert_eq!(quiet.traffic.p95, None);
     assert_eq!(quiet.egress.bytes_per_visit, None);
+    assert_eq!(quiet.queries_per_page, None);
     assert_eq!(quiet.egress.usd_per_month, Some(0.0));
 }
 

@@ -12,7 +12,7 @@ use axum::routing::get;
 use tokio::net::TcpListener;
 
 /// What a box pretends.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 pub(crate) struct Pretence {
     /// Cores, of a quarter.
     pub(crate) cpu: f64,
@@ -24,6 +24,16 @@ pub(crate) struct Pretence {
     pub(crate) sent: f64,
     /// A second, to `db:5432`.
     pub(crate) queries: f64,
+    /// Look-ups of sessions a second, all of them found in this store; in none if it has no name.
+    pub(crate) sessions: f64,
+    pub(crate) sessions_in: &'static str,
+    /// For who asks the cache, what his circuits to both Redis are: 0 closed, 1 half-open, 2 open.
+    pub(crate) circuit: Option<u8>,
+    /// Requests a second for products that the cache has, has not, and that went past it. Of its other
+    /// caches there are fewer.
+    pub(crate) hits: f64,
+    pub(crate) misses: f64,
+    pub(crate) bypassed: f64,
     /// For a balancer: boxes behind it that share its requests, each with its state. One that is
     /// ejected has been since it began to pretend so.
     pub(crate) upstreams: &'static [(&'static str, &'static str)],
@@ -48,7 +58,7 @@ impl Counters {
     /// As if it had run for a while: a counter that starts with the first scrape has no rate.
     fn new(pretence: Pretence) -> Counters {
         Counters {
-            counted: Pretence::default().and(pretence, 60.0),
+            counted: Pretence::NOTHING.and(pretence, 60.0),
             since: Instant::now(),
             pretence,
         }
@@ -61,6 +71,21 @@ impl Counters {
 }
 
 impl Pretence {
+    pub(crate) const NOTHING: Pretence = Pretence {
+        cpu: 0.0,
+        requests: 0.0,
+        failures: 0.0,
+        sent: 0.0,
+        queries: 0.0,
+        sessions: 0.0,
+        sessions_in: "",
+        circuit: None,
+        hits: 0.0,
+        misses: 0.0,
+        bypassed: 0.0,
+        upstreams: &[],
+    };
+
     /// With what the other adds in some seconds.
     fn and(self, other: Pretence, seconds: f64) -> Pretence {
         Pretence {
@@ -69,6 +94,12 @@ impl Pretence {
             failures: self.failures + other.failures * seconds,
             sent: self.sent + other.sent * seconds,
             queries: self.queries + other.queries * seconds,
+            sessions: self.sessions + other.sessions * seconds,
+            sessions_in: other.sessions_in,
+            circuit: other.circuit,
+            hits: self.hits + other.hits * seconds,
+            misses: self.misses + other.misses * seconds,
+            bypassed: self.bypassed + other.bypassed * seconds,
             upstreams: other.upstreams,
         }
     }
@@ -120,6 +151,7 @@ async fn metrics(
 ) -> Result<String, StatusCode> {
     let counters = boxes.state.lock().unwrap().get(&name).copied();
     let counters = counters.ok_or(StatusCode::GONE)?;
+    let now = counters.now();
     let Pretence {
         cpu,
         requests,
@@ -127,7 +159,8 @@ async fn metrics(
         sent,
         queries,
         upstreams,
-    } = counters.now();
+        ..
+    } = now;
     let mut text = format!(
         r#"box_cpu_seconds_total{{box="{name}"}} {}
 box_cpu_throttled_seconds_total{{box="{name}"}} {}
@@ -178,10 +211,79 @@ box_network_bytes_total{{box="{name}",direction="transmit"}} {}
             text += &format!("upstream_last_ejection_timestamp_seconds{{{of}}} {at}\n");
         }
     }
+    text += &match name.as_str() {
+        "redis" => of_redis(&now),
+        "cdn" => format!("cache_requests_total{{cache=\"cdn\",outcome=\"hit\"}} {requests}\n"),
+        _ => of_cache(&now),
+    };
     if !upstreams.is_empty() {
         text += "upstream_panic 0\n";
         text += "requests_refused_total{reason=\"full\"} 0\n";
         text += "requests_refused_total{reason=\"nobody_ready\"} 0\n";
     }
     Ok(text)
+}
+
+/// What the shop says of its sessions, and of the cache if it has one.
+fn of_cache(now: &Pretence) -> String {
+    let mut text = String::new();
+    if !now.sessions_in.is_empty() {
+        let (store, found) = (now.sessions_in, now.sessions);
+        text += &format!("session_lookups_total{{store=\"{store}\",outcome=\"found\"}} {found}\n");
+    }
+    let Some(state) = now.circuit else {
+        return text;
+    };
+    for dependency in ["redis-sessions", "redis-cache"] {
+        text += &format!("circuit_state{{dependency=\"{dependency}\"}} {state}\n");
+    }
+    let commands = now.hits + now.misses;
+    text += &format!(
+        "redis_request_duration_seconds_count{{store=\"cache\",command=\"mget\"}} {commands}\n"
+    );
+    for (cache, part) in [
+        ("products", 1.0),
+        ("product-lists", 0.4),
+        ("departments", 0.2),
+        ("identities", 0.5),
+    ] {
+        for (outcome, count) in [
+            ("hit", now.hits * 0.8),
+            ("absent", now.hits * 0.05),
+            ("shared", now.hits * 0.15),
+            ("miss", now.misses),
+            ("bypass", now.bypassed),
+            ("refused", 0.0),
+        ] {
+            let of = format!("cache=\"{cache}\",outcome=\"{outcome}\"");
+            text += &format!("cache_requests_total{{{of}}} {}\n", count * part);
+        }
+        let of = format!("cache=\"{cache}\"");
+        let refreshes = now.hits * part * 0.01;
+        text += &format!("cache_refreshes_total{{{of}}} {refreshes}\n");
+        for (path, count) in [("fast", now.misses), ("feed", now.misses * 2.0)] {
+            let count = count * part;
+            text += &format!("cache_invalidations_total{{{of},path=\"{path}\"}} {count}\n");
+        }
+    }
+    text
+}
+
+/// What both Redis say of themselves. The cache is full: what was missed makes others go.
+fn of_redis(now: &Pretence) -> String {
+    let mut text = String::new();
+    for (store, used, max, keys, evicted) in [
+        ("sessions", 60.8e6, 64e6, 1_234, 0.0),
+        ("cache", 45.6e6, 48e6, 23_456, now.misses),
+    ] {
+        let of = format!("store=\"{store}\"");
+        text += &format!("redis_memory_used_bytes{{{of}}} {used}\n");
+        text += &format!("redis_memory_max_bytes{{{of}}} {max}\n");
+        text += &format!("redis_keys{{{of}}} {keys}\n");
+        text += &format!("redis_evicted_keys_total{{{of}}} {evicted}\n");
+        let cpu = now.cpu / 2.0;
+        text +=
+            &format!("box_process_cpu_seconds_total{{box=\"redis\",process=\"{store}\"}} {cpu}\n");
+    }
+    text
 }

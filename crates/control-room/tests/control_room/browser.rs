@@ -18,11 +18,7 @@ use crate::shown::{
 
 const IDLE: Pretence = Pretence {
     cpu: 0.01,
-    requests: 0.0,
-    failures: 0.0,
-    sent: 0.0,
-    queries: 0.0,
-    upstreams: &[],
+    ..Pretence::NOTHING
 };
 
 const FULL: Pretence = Pretence {
@@ -30,8 +26,7 @@ const FULL: Pretence = Pretence {
     requests: 38.0,
     failures: 2.0,
     sent: 4e6,
-    queries: 0.0,
-    upstreams: &[],
+    ..Pretence::NOTHING
 };
 
 #[tokio::test]
@@ -106,6 +101,116 @@ async fn look_at_an_ejection(browser: &Browser, boxes: &Boxes, server: &Server) 
     it_fits(browser).await
 }
 
+const CACHED: Pretence = Pretence {
+    cpu: 0.05,
+    requests: 30.0,
+    queries: 3.0,
+    sessions: 20.0,
+    sessions_in: "redis",
+    circuit: Some(0),
+    hits: 57.0,
+    misses: 3.0,
+    ..IDLE
+};
+
+const CUT_OFF: Pretence = Pretence {
+    circuit: Some(2),
+    hits: 0.0,
+    misses: 0.0,
+    bypassed: 60.0,
+    ..CACHED
+};
+
+/// A stage with a cache, at work.
+const STAGE_5: [(&str, Pretence); 8] = [
+    ("cdn", FULL),
+    ("db", IDLE),
+    ("lb", READY),
+    ("redis", CACHED),
+    ("web", CACHED),
+    ("web-2", CACHED),
+    ("web-3", CACHED),
+    ("worker", CACHED),
+];
+
+#[tokio::test]
+async fn a_cache_is_shown_where_there_is_one() {
+    let with = Boxes::start(&STAGE_5).await;
+    let server = Server::start(&with);
+    let browser = open_browser().await;
+    let seen = look_at_a_cache(&browser, &with, &server).await;
+    shown::closed(browser, seen).await;
+}
+
+async fn look_at_a_cache(browser: &Browser, boxes: &Boxes, server: &Server) -> Result<()> {
+    shown::opens(browser, &open_room(server).await?).await?;
+    browser
+        .contains("#cache tbody tr:last-child", "products")
+        .await?;
+    browser.contains("#cache tbody .number", "95").await?;
+    browser.contains("#sessions .note", "Redis").await?;
+    browser.contains("#redis", "circuit closed").await?;
+    browser.contains("#redis", "on all 4 boxes").await?;
+    browser
+        .contains("#redis", "45.6\u{a0}MB of 48.0\u{a0}MB")
+        .await?;
+    // Only sessions have nowhere to go.
+    browser
+        .wait_for("#redis .redis:nth-child(2) .memory.full")
+        .await?;
+    browser
+        .wait_for("#redis .redis:nth-child(1) .memory:not(.full)")
+        .await?;
+
+    boxes.pretend("web-2", CUT_OFF);
+    shown::soon(
+        browser,
+        "#circuits",
+        "circuit open to Redis for cache and sessions on web-2",
+    )
+    .await?;
+    browser
+        .contains("#redis [data-state=open]", "on web-2, of 4 boxes")
+        .await?;
+    browser.wait_for("#cache td.failing").await?;
+    all_is_shown(browser).await?;
+    for width in [1280, 390] {
+        browser.page.set_window_size(width, 900).await?;
+        it_fits(browser).await.context(width)?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_stage_without_a_cache_shows_none() {
+    let without = STAGE_5.into_iter().filter(|(name, _)| *name != "redis");
+    let without: Vec<_> = without
+        .map(|(name, does)| {
+            let does = Pretence {
+                sessions_in: "postgres",
+                circuit: None,
+                ..does
+            };
+            (name, does)
+        })
+        .collect();
+    let server = Server::start(&Boxes::start(&without).await);
+    let browser = open_browser().await;
+    let seen = look_at_none(&browser, &server).await;
+    shown::closed(browser, seen).await;
+}
+
+async fn look_at_none(browser: &Browser, server: &Server) -> Result<()> {
+    shown::opens(browser, &open_room(server).await?).await?;
+    browser.contains("#stage", "Stage 4").await?;
+    browser.wait_for("#cache[hidden]").await?;
+    browser.wait_for("#plot-hits[hidden]").await?;
+    // The CDN's own hits are of another kind.
+    browser.contains("#panels", "CDN hit rate").await?;
+    browser.contains("#queries .value", "0.10").await?;
+    browser.contains("#sessions .note", "Postgres").await
+}
+
 #[tokio::test]
 async fn no_stage_is_wider_than_a_small_projector() {
     let browser = open_browser().await;
@@ -118,6 +223,7 @@ async fn look_at_wide_stages(browser: &Browser) -> Result<()> {
     for stage in [
         "db web",
         "db lb web web-2 web-3 worker",
+        "cdn db lb redis web web-2 web-3 worker",
         "cdn-a cdn-b gateway-a gateway-b glb orders-a orders-b orders-db-a orders-db-b users-1-a \
          users-1-b users-a users-b wan web-a web-b",
     ] {

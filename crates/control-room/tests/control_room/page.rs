@@ -1,5 +1,7 @@
 //! What a browser gets.
 
+use std::time::{Duration, Instant};
+
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, Response};
 use control_room::{Histories, Prometheus};
@@ -9,7 +11,7 @@ use tower::ServiceExt;
 
 use crate::boxes::{Boxes, Pretence};
 use crate::prometheus::Server;
-use crate::watching::Room;
+use crate::watching::{PATIENCE, Room, is_near};
 
 async fn get(room: &Room, server: &Server, path: &str) -> Response<Body> {
     let histories = Histories::new(Prometheus::new(&server.config().prometheus.url));
@@ -28,7 +30,7 @@ async fn a_browser_gets_the_page_the_snapshot_its_updates_and_the_history() {
     let busy = Pretence {
         cpu: 0.1,
         requests: 20.0,
-        ..Pretence::default()
+        ..Pretence::NOTHING
     };
     let boxes = Boxes::start(&[("box", busy)]).await;
     let server = Server::start(&boxes);
@@ -83,6 +85,41 @@ async fn a_browser_gets_the_page_the_snapshot_its_updates_and_the_history() {
             points,
             "{column}"
         );
+    }
+}
+
+#[tokio::test]
+async fn a_page_that_opens_late_sees_what_the_cache_has_spared() {
+    let web = Pretence {
+        cpu: 0.1,
+        requests: 50.0,
+        queries: 5.0,
+        circuit: Some(0),
+        hits: 90.0,
+        misses: 10.0,
+        ..Pretence::NOTHING
+    };
+    let boxes = Boxes::start(&[("web", web)]).await;
+    let server = Server::start(&boxes);
+    let mut room = Room::open(&server);
+    room.sees("a cache", |snapshot| snapshot.cache.is_some())
+        .await;
+    let started = Instant::now();
+    loop {
+        // Points are 5 s apart: the first is not there at once.
+        let history = text(get(&room, &server, "/api/history").await).await;
+        let history: Value = serde_json::from_str(&history).unwrap();
+        let latest = |column: &Value| column.as_array()?.last()?.as_f64();
+        let queries = latest(&history["queries_per_page"]);
+        let hit_rate = latest(&history["hit_rate"]["products"]);
+        if is_near(queries, 0.1) && is_near(hit_rate, 0.9) {
+            break;
+        }
+        assert!(
+            started.elapsed() < PATIENCE,
+            "{queries:?} queries per page, hit rate {hit_rate:?}"
+        );
+        tokio::time::sleep(Duration::from_millis(500)).await;
     }
 }
 

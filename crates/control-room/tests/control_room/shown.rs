@@ -24,7 +24,7 @@ const ALL_IS_SHOWN: &str = r##"
     const objections = [];
     const expect = (fine, what) => fine || objections.push(what);
 
-    return fetch("/api/snapshot").then((answer) => answer.json()).then(({ boxes, balancers }) => {
+    return fetch("/api/snapshot").then((answer) => answer.json()).then(({ boxes, balancers, cache }) => {
         expect(boxes.length > 0, "no boxes in the snapshot");
         const cards = new Map(all("#drawing .card").map((card) => [seen(card.querySelector("strong")), card]));
         const rows = new Map(all("#boxes tbody tr").map((row) => [seen(row.cells[0]), row]));
@@ -41,14 +41,16 @@ const ALL_IS_SHOWN: &str = r##"
 
         expect(says(document.querySelector("#call")) && says(document.querySelector("#reason")), "no verdict");
         for (const advice of all("#advice:not([hidden]) dd")) expect(says(advice), `nothing in ${advice.id}`);
-        for (const tile of all(".tile")) {
+        for (const tile of all(".tile:not([hidden] *)")) {
             expect(measured(tile.querySelector(".value")) || says(tile.querySelector(".note")), `${tile.id} is empty`);
         }
-        for (const plot of all(".plot")) {
+        const isAsked = cache?.entries.some(({ hit_rate }) => hit_rate !== null);
+        expect(!isAsked || !document.querySelector("#plot-hits").hidden, "no plot of hit rates");
+        for (const plot of all(".plot:not([hidden])")) {
             const canvas = plot.querySelector(".canvas:not([hidden]) canvas");
             // A line for each box, and for those of a while ago; of many, for the eight hottest.
             const lines = all(".legend li", plot).filter(says).length;
-            const wanted = plot.id === "plot-cpu" ? Math.min(boxes.length, 8) : 2;
+            const wanted = { "plot-cpu": Math.min(boxes.length, 8), "plot-egress": 2, "plot-hits": 1 }[plot.id];
             const told = plot.querySelector(".legend") ? lines >= wanted : measured(plot.querySelector("output"));
             expect((canvas?.width > 0 && canvas.height > 0 && told) || says(plot.querySelector(".why")), `${plot.id} is empty`);
         }
@@ -67,6 +69,25 @@ const ALL_IS_SHOWN: &str = r##"
                 expect(!knows || measured(sum), `${name} is silent on ${seen(sum.parentElement)}`);
             }
         });
+        const panel = document.querySelector("#cache:not([hidden])");
+        expect((panel !== null) === (cache !== null), "a panel of a cache that is not there, or none of one that is");
+        if (panel && cache) {
+            const rows = all("tbody tr", panel);
+            const knows = rows.length > 0 && rows.length === cache.entries.length;
+            expect(knows || (rows.length === 0 && says(panel.querySelector(".why"))), "nothing of the cache");
+            rows.forEach((row, at) => {
+                const cells = [...row.cells].slice(cache.entries[at]?.hit_rate === null ? 2 : 1);
+                expect(cells.length >= 7 && cells.every(measured), `no figures of ${seen(row.cells[0])}`);
+            });
+            const redis = all(".redis", panel);
+            expect(redis.length === cache.stores.length, "not a card for each Redis");
+            redis.forEach((card, at) => {
+                const { memory } = cache.stores[at];
+                expect(says(card.querySelector(".state")) && says(card.querySelector(".note")), `nothing of ${seen(card)}`);
+                expect(memory === null || (measured(card.querySelector(".number")) && measured(card.querySelector(".note"))),
+                    `no figures in ${seen(card)}`);
+            });
+        }
         for (const figure of all("#panels:not([hidden]) dd")) expect(says(figure), "a figure of this stage is empty");
         return objections.length === 0 ? null : objections.join("; ");
     }).catch((error) => `the control room does not answer: ${error}`);
@@ -99,6 +120,12 @@ const BALANCER_SAYS: &str = r##"
     return rows === arguments[0] ? null : `expected ${arguments[0]}, got ${rows}`;
 "##;
 
+/// Objects to an element without this text.
+const CONTAINS: &str = r##"
+    const shown = document.querySelector(arguments[0])?.innerText;
+    return shown?.includes(arguments[1]) ? null : `${arguments[0]} shows no ${arguments[1]}, but ${shown}`;
+"##;
+
 /// Objects to a page that has to be scrolled sideways.
 const IT_FITS: &str = r##"
     const { scrollWidth, clientWidth } = document.documentElement;
@@ -126,6 +153,11 @@ pub(crate) async fn all_is_shown(browser: &Browser) -> Result<()> {
 
 pub(crate) async fn it_fits(browser: &Browser) -> Result<()> {
     browser.settles(AT_ONCE, IT_FITS, &[]).await
+}
+
+/// Shows this text as soon as a page shows an event.
+pub(crate) async fn soon(browser: &Browser, css: &str, text: &str) -> Result<()> {
+    browser.settles(AN_EVENT, CONTAINS, &[css, text]).await
 }
 
 /// Names in the order of the alphabet, with commas between them.

@@ -2,21 +2,22 @@
 
 use std::time::{Duration, Instant};
 
-use control_room::{Condition, Latest, Poller, Prometheus, Snapshot, Source, Verdict};
+use control_room::{
+    ArrowFigures, CircuitState, Condition, Latest, Poller, Prometheus, Snapshot, Source, Verdict,
+};
 
 use crate::boxes::{Boxes, Pretence};
 use crate::prometheus::Server;
 
 /// On two busy cores.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 const FULL: Pretence = Pretence {
     cpu: 0.24,
     requests: 38.0,
     failures: 2.0,
     sent: 4e6,
-    queries: 0.0,
-    upstreams: &[],
+    ..Pretence::NOTHING
 };
 
 pub(crate) struct Room {
@@ -51,7 +52,7 @@ impl Room {
     }
 }
 
-fn is_near(figure: Option<f64>, expected: f64) -> bool {
+pub(crate) fn is_near(figure: Option<f64>, expected: f64) -> bool {
     figure.is_some_and(|figure| (figure - expected).abs() <= expected * 0.1)
 }
 
@@ -120,7 +121,7 @@ async fn split_tiers_are_told_apart() {
     };
     let idle = Pretence {
         cpu: 0.01,
-        ..Pretence::default()
+        ..Pretence::NOTHING
     };
     let boxes = Boxes::start(&[("db", idle), ("web", web)]).await;
     let server = Server::start(&boxes);
@@ -167,10 +168,119 @@ async fn split_tiers_are_told_apart() {
 }
 
 #[tokio::test]
+async fn a_cache_is_seen_at_work_and_past_it() {
+    let web = Pretence {
+        cpu: 0.05,
+        requests: 50.0,
+        queries: 5.0,
+        sessions: 40.0,
+        sessions_in: "redis",
+        circuit: Some(0),
+        hits: 90.0,
+        misses: 10.0,
+        ..Pretence::NOTHING
+    };
+    // It counts requests under the same name as the cache.
+    let cdn = Pretence {
+        cpu: 0.05,
+        requests: 1_000.0,
+        ..Pretence::NOTHING
+    };
+    let redis = Pretence {
+        cpu: 0.02,
+        misses: 1.0,
+        ..Pretence::NOTHING
+    };
+    // Jobs: their queries are no page's.
+    let worker = Pretence {
+        requests: 0.0,
+        queries: 500.0,
+        ..web
+    };
+    let boxes = [
+        ("cdn", cdn),
+        ("redis", redis),
+        ("web", web),
+        ("worker", worker),
+    ];
+    let boxes = Boxes::start(&boxes).await;
+    let server = Server::start(&boxes);
+    let mut room = Room::open(&server);
+    let products = |snapshot: &Snapshot| {
+        let cache = snapshot.cache.as_ref()?;
+        let mut entries = cache.entries.iter();
+        entries.find(|entry| entry.name == "products").cloned()
+    };
+    let snapshot = room
+        .sees("a cache at work", |snapshot| {
+            let to_redis = |arrow: &&ArrowFigures| arrow.to == "redis";
+            let arrows: Vec<_> = snapshot.arrows.iter().filter(to_redis).collect();
+            products(snapshot).is_some_and(|them| is_near(Some(them.requests), 200.0))
+                && is_near(snapshot.queries_per_page, 0.1)
+                && arrows.len() == 2
+                && arrows.iter().all(|arrow| is_near(arrow.rate, 100.0))
+        })
+        .await;
+    assert_eq!(snapshot.stage, Some(5));
+    let them = products(&snapshot).unwrap();
+    assert!(is_near(them.hit_rate, 0.9), "{them:#?}");
+    assert!(is_near(Some(them.misses), 20.0), "{them:#?}");
+    assert!(is_near(Some(them.refreshes), 1.8), "{them:#?}");
+    assert!(is_near(Some(them.invalidated_fast), 20.0), "{them:#?}");
+    assert!(is_near(Some(them.invalidated_by_feed), 40.0), "{them:#?}");
+    assert_eq!((them.bypassed, them.refused), (0.0, 0.0));
+    let cache = snapshot.cache.unwrap();
+    let names: Vec<_> = cache
+        .entries
+        .iter()
+        .map(|entry| entry.name.as_str())
+        .collect();
+    assert_eq!(
+        names,
+        ["departments", "identities", "product-lists", "products"]
+    );
+    let [of_cache, of_sessions] = &cache.stores[..] else {
+        panic!("two of them: {cache:#?}");
+    };
+    assert_eq!(
+        (of_cache.memory, of_cache.memory_limit, of_cache.keys),
+        (Some(45.6e6), Some(48e6), Some(23_456.0))
+    );
+    assert!(of_cache.evictions > Some(0.0), "{of_cache:#?}");
+    assert_eq!(of_sessions.evictions, Some(0.0));
+    let closed = of_sessions.circuit.as_ref().unwrap();
+    assert_eq!((closed.state, closed.of), (CircuitState::Closed, 2));
+    let sessions = snapshot.sessions.unwrap();
+    assert_eq!(sessions.store, "redis");
+    assert!(is_near(Some(sessions.found), 80.0), "{sessions:#?}");
+
+    // Who misses it says so when it can say nothing itself.
+    boxes.kill("redis");
+    let past = Pretence {
+        circuit: Some(2),
+        hits: 0.0,
+        misses: 0.0,
+        bypassed: 100.0,
+        ..web
+    };
+    boxes.pretend("web", past);
+    room.sees("a cache that cannot be asked", |snapshot| {
+        let stores = snapshot.cache.iter().flat_map(|cache| &cache.stores);
+        let mut circuits = stores.map(|redis| (redis.memory, redis.circuit.as_ref()));
+        products(snapshot).is_some_and(|them| them.bypassed > 50.0 && them.hit_rate < Some(0.7))
+            && circuits.all(|(memory, circuit)| {
+                let open = circuit.filter(|circuit| circuit.state == CircuitState::Open);
+                memory.is_none() && open.is_some_and(|open| open.boxes == ["web"])
+            })
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_stage_that_was_left_is_not_drawn() {
     let busy = Pretence {
         cpu: 0.1,
-        ..Pretence::default()
+        ..Pretence::NOTHING
     };
     let mut server = Server::start(&Boxes::start(&[("box", busy)]).await);
     Room::open(&server)
