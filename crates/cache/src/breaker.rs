@@ -1,23 +1,20 @@
 //! A circuit breaker: who does not answer is not asked for a while.
 //!
-//! Closed, everything passes. After [`TRIPS_AT`] failures in a row it opens, and nothing passes. When it
-//! has been open for a while it lets one request pass, the probe: if that succeeds it closes, else it is
-//! open for twice as long.
+//! Closed, everything passes. After [`TRIPS_AT`] failures in a row it is open, and nothing passes but
+//! probes of its own: no visitor's request is spent on finding out. A probe that succeeds closes it.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use metrics::gauge;
-use tokio::time::Instant;
 use tracing::{info, warn};
 
 /// In a row: one may be bad luck.
 const TRIPS_AT: u32 = 5;
-/// A server that restarts is back within a second, and is asked again soon.
+/// Before the first probe. A server that restarts is back within a second.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
+/// Each wait is twice the one before, up to this.
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
-/// A probe of which nothing was heard for so long is lost: whoever sent it has gone.
-const PROBE_LOST: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub(crate) struct Breaker {
@@ -25,11 +22,29 @@ pub(crate) struct Breaker {
     state: Mutex<State>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    Closed { failures: u32 },
-    Open { until: Instant, wait: Duration },
-    HalfOpen { since: Instant, wait: Duration },
+    Closed {
+        failures: u32,
+    },
+    /// A probe is under way.
+    HalfOpen,
+    Open,
+}
+
+/// Whoever gets this has to probe, after each of these waits, until a probe succeeds.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    next: Duration,
+}
+
+impl Opened {
+    /// Up to a quarter sooner than planned, so that not all boxes come back in the same moment.
+    pub(crate) fn next_wait(&mut self) -> Duration {
+        let wait = self.next.mul_f64(1.0 - fastrand::f64() / 4.0);
+        self.next = LONGEST_WAIT.min(self.next * 2);
+        wait
+    }
 }
 
 impl Breaker {
@@ -42,62 +57,45 @@ impl Breaker {
         breaker
     }
 
-    /// Whether a request may pass; the caller then says how it went.
-    pub(crate) fn admits(&self) -> bool {
-        let mut state = self.lock();
-        let now = Instant::now();
-        match *state {
-            State::Closed { .. } => true,
-            State::Open { until, wait } if now >= until => {
-                self.enter(&mut state, State::HalfOpen { since: now, wait });
-                true
-            }
-            State::HalfOpen { since, wait } if now >= since + PROBE_LOST => {
-                *state = State::HalfOpen { since: now, wait };
-                true
-            }
-            State::Open { .. } | State::HalfOpen { .. } => false,
-        }
-    }
-
-    /// Whether a request would be let through without being a probe.
+    /// Whether a request may pass. Whoever sends one then says how it went.
     pub(crate) fn is_closed(&self) -> bool {
         matches!(*self.lock(), State::Closed { .. })
     }
 
     pub(crate) fn succeeded(&self) {
-        let mut state = self.lock();
-        match *state {
-            State::Closed { failures: 0 } => {}
-            State::Closed { .. } => *state = State::Closed { failures: 0 },
-            State::Open { .. } | State::HalfOpen { .. } => {
-                info!(dependency = self.dependency, "answers again");
-                self.enter(&mut state, State::Closed { failures: 0 });
-            }
+        if let State::Closed { failures } = &mut *self.lock() {
+            *failures = 0;
         }
     }
 
-    pub(crate) fn failed(&self) {
+    /// `Some` for the failure that opened it.
+    pub(crate) fn failed(&self) -> Option<Opened> {
         let mut state = self.lock();
-        let now = Instant::now();
-        let wait = match *state {
-            State::Closed { failures } if failures + 1 < TRIPS_AT => {
-                *state = State::Closed {
-                    failures: failures + 1,
-                };
-                return;
-            }
-            State::Closed { .. } => {
-                warn!(dependency = self.dependency, "does not answer");
-                FIRST_WAIT
-            }
-            State::HalfOpen { wait, .. } => LONGEST_WAIT.min(wait * 2),
+        let State::Closed { failures } = &mut *state else {
             // One that was sent before it opened.
-            State::Open { .. } => return,
+            return None;
         };
-        // Up to a quarter sooner, so that not all boxes come back in the same moment.
-        let until = now + wait.mul_f64(1.0 - fastrand::f64() / 4.0);
-        self.enter(&mut state, State::Open { until, wait });
+        *failures += 1;
+        if *failures < TRIPS_AT {
+            return None;
+        }
+        warn!(dependency = self.dependency, "does not answer");
+        self.enter(&mut state, State::Open);
+        Some(Opened { next: FIRST_WAIT })
+    }
+
+    pub(crate) fn half_open(&self) {
+        self.enter(&mut self.lock(), State::HalfOpen);
+    }
+
+    pub(crate) fn probed(&self, answers: bool) {
+        let state = if answers {
+            info!(dependency = self.dependency, "answers again");
+            State::Closed { failures: 0 }
+        } else {
+            State::Open
+        };
+        self.enter(&mut self.lock(), state);
     }
 
     fn enter(&self, state: &mut State, new: State) {
@@ -108,8 +106,8 @@ impl Breaker {
     fn show(&self, state: State) {
         let value = match state {
             State::Closed { .. } => 0.0,
-            State::HalfOpen { .. } => 1.0,
-            State::Open { .. } => 2.0,
+            State::HalfOpen => 1.0,
+            State::Open => 2.0,
         };
         gauge!("circuit_state", "dependency" => self.dependency.clone()).set(value);
     }
@@ -123,56 +121,47 @@ impl Breaker {
 mod tests {
     use super::*;
 
-    fn tripped() -> Breaker {
+    fn opened() -> Breaker {
         let breaker = Breaker::new("test".to_owned());
-        for _ in 0..TRIPS_AT {
-            assert!(breaker.admits());
-            breaker.failed();
-        }
+        let failures: Vec<_> = (0..2 * TRIPS_AT).map(|_| breaker.failed()).collect();
+        let opened = failures.iter().filter(|opened| opened.is_some());
+        assert_eq!(opened.count(), 1, "one has to probe");
         breaker
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn failures_in_a_row_open_it_and_others_do_not() {
+    #[test]
+    fn failures_in_a_row_open_it_and_others_do_not() {
         let breaker = Breaker::new("test".to_owned());
         for _ in 0..3 * TRIPS_AT {
-            breaker.failed();
+            assert!(breaker.failed().is_none());
             breaker.succeeded();
         }
-        assert!(breaker.admits());
-        assert!(!tripped().admits());
+        assert!(breaker.is_closed());
+        assert!(!opened().is_closed());
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn one_probe_at_a_time_closes_it() {
-        let breaker = tripped();
-        tokio::time::advance(FIRST_WAIT).await;
-        assert!(breaker.admits());
-        assert!(!breaker.admits(), "a second probe");
+    #[test]
+    fn only_a_probe_closes_it() {
+        let breaker = opened();
         breaker.succeeded();
-        assert!(breaker.admits() && breaker.is_closed());
+        assert!(!breaker.is_closed(), "by an answer to what was sent before");
+        breaker.half_open();
+        assert!(!breaker.is_closed());
+        breaker.probed(false);
+        assert!(!breaker.is_closed());
+        breaker.probed(true);
+        assert!(breaker.is_closed());
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_failed_probe_opens_it_for_longer_up_to_a_second() {
-        let breaker = tripped();
-        for _ in 0..10 {
-            tokio::time::advance(LONGEST_WAIT).await;
-            assert!(breaker.admits());
-            breaker.failed();
-        }
-        tokio::time::advance(LONGEST_WAIT / 2).await;
-        assert!(!breaker.admits());
-        tokio::time::advance(LONGEST_WAIT / 2).await;
-        assert!(breaker.admits());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_lost_probe_is_replaced() {
-        let breaker = tripped();
-        tokio::time::advance(FIRST_WAIT).await;
-        assert!(breaker.admits());
-        tokio::time::advance(PROBE_LOST).await;
-        assert!(breaker.admits());
+    #[test]
+    fn probes_come_soon_and_then_once_a_second() {
+        let mut opened = Opened { next: FIRST_WAIT };
+        let waits: Vec<_> = (0..10).map(|_| opened.next_wait()).collect();
+        assert!(waits[0] <= FIRST_WAIT);
+        let last = waits[9];
+        assert!(
+            last <= LONGEST_WAIT && last >= LONGEST_WAIT / 2,
+            "{waits:?}"
+        );
     }
 }

@@ -1,7 +1,7 @@
 //! One Redis server: asked with a deadline, and not at all while it does not answer.
 
 use std::fmt::Display;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use contract::Fault;
@@ -12,7 +12,7 @@ use redis::{
     RedisConnectionInfo, RedisError, RedisResult, ScriptInvocation, ServerErrorKind,
 };
 
-use crate::breaker::Breaker;
+use crate::breaker::{Breaker, Opened};
 
 /// Longest wait for a connection; also for the answer to what is sent first on it.
 const CONNECTING: Duration = Duration::from_millis(500);
@@ -39,6 +39,23 @@ struct Inner {
     patience: Duration,
     /// Of all keys. Empty but in tests, which share a server.
     prefix: String,
+}
+
+enum Question<'a> {
+    Command(&'a Cmd),
+    Pipeline(&'a Pipeline),
+    Script(&'a ScriptInvocation<'a>),
+}
+
+impl Question<'_> {
+    async fn ask<T: FromRedisValue>(&self, connection: &ConnectionManager) -> RedisResult<T> {
+        let mut connection = connection.clone();
+        match self {
+            Question::Command(command) => command.query_async(&mut connection).await,
+            Question::Pipeline(commands) => commands.query_async(&mut connection).await,
+            Question::Script(script) => script.invoke_async(&mut connection).await,
+        }
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -122,8 +139,7 @@ impl Redis {
     }
 
     pub async fn ask<T: FromRedisValue>(&self, name: &'static str, cmd: &Cmd) -> Result<T> {
-        self.call(name, async |mut on| cmd.query_async(&mut on).await)
-            .await
+        self.call(name, Question::Command(cmd)).await
     }
 
     pub async fn ask_all<T: FromRedisValue>(
@@ -131,8 +147,7 @@ impl Redis {
         name: &'static str,
         commands: &Pipeline,
     ) -> Result<T> {
-        self.call(name, async |mut on| commands.query_async(&mut on).await)
-            .await
+        self.call(name, Question::Pipeline(commands)).await
     }
 
     pub async fn run<T: FromRedisValue>(
@@ -140,14 +155,13 @@ impl Redis {
         name: &'static str,
         script: &ScriptInvocation<'_>,
     ) -> Result<T> {
-        self.call(name, async |mut on| script.invoke_async(&mut on).await)
-            .await
+        self.call(name, Question::Script(script)).await
     }
 
-    async fn call<T>(
+    async fn call<T: FromRedisValue>(
         &self,
         command: &'static str,
-        ask: impl AsyncFnOnce(ConnectionManager) -> RedisResult<T>,
+        question: Question<'_>,
     ) -> Result<T> {
         let Inner {
             name,
@@ -156,11 +170,19 @@ impl Redis {
             patience,
             ..
         } = &*self.inner;
-        if !breaker.admits() {
+        if !breaker.is_closed() {
             return Err(Error::Away(name));
         }
         let started = Instant::now();
-        let answered = tokio::time::timeout(*patience, ask(connection.clone())).await;
+        let asked = async {
+            match question.ask(connection).await {
+                // That Redis went away is often noticed only by who asks next: he asks again, on a new
+                // connection. All that we ask may be asked twice.
+                Err(error) if error.is_connection_dropped() => question.ask(connection).await,
+                answered => answered,
+            }
+        };
+        let answered = tokio::time::timeout(*patience, asked).await;
         metrics::histogram!("redis_request_duration_seconds", "store" => *name, "command" => command)
             .record(started.elapsed().as_secs_f64());
         let answered = match answered {
@@ -174,9 +196,30 @@ impl Redis {
         match &answered {
             Err(Error::Broken { error, .. }) if !is_away(error) => breaker.succeeded(),
             Ok(_) => breaker.succeeded(),
-            Err(_) => breaker.failed(),
+            Err(_) => {
+                if let Some(opened) = breaker.failed() {
+                    tokio::spawn(probe(opened, Arc::downgrade(&self.inner)));
+                }
+            }
         }
         answered
+    }
+}
+
+/// Until it answers, or nobody wants it any more.
+async fn probe(mut opened: Opened, inner: Weak<Inner>) {
+    loop {
+        tokio::time::sleep(opened.next_wait()).await;
+        let Some(inner) = inner.upgrade() else { return };
+        inner.breaker.half_open();
+        let (ping, mut connection) = (redis::cmd("PING"), inner.connection.clone());
+        // A connection may have to be made first, which takes longer than an answer.
+        let pong = ping.query_async::<()>(&mut connection);
+        let answers = matches!(tokio::time::timeout(CONNECTING, pong).await, Ok(Ok(())));
+        inner.breaker.probed(answers);
+        if answers {
+            return;
+        }
     }
 }
 

@@ -112,3 +112,18 @@ async fn without_redis_the_database_is_asked_by_few_at_once() {
         started.elapsed()
     );
 }
+
+#[tokio::test]
+async fn a_restart_that_nobody_noticed_fails_nobody() {
+    let cut = Cut::before(server().port).await;
+    let redises = Redises::apart(&local(cut.port()));
+    assert!(ping(&redises).await.is_ok());
+    for _ in 0..5 {
+        cut.cut();
+        // Its end of the connection is closed by then.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        cut.mend();
+        let answered = ping(&redises).await;
+        assert!(answered.is_ok(), "{answered:?}");
+    }
+}
