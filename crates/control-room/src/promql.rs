@@ -256,7 +256,7 @@ pub(crate) const VISITS: Query = query(
     "sum(rate(http_server_request_duration_seconds_count{service=~\"(box|web)(-.+)?\",method=\"GET\",status=~\"2..\",route!~\"/assets/.*|/api/.*|unmatched\"}[20s]))",
 );
 
-/// Queries a second of those who serve pages. What jobs ask is theirs.
+/// Queries a second of those who serve pages, and answer API calls. What jobs ask is theirs.
 pub(crate) const PAGE_QUERIES: Query = query(
     "page_queries",
     "sum(rate(db_query_duration_seconds_count{service=~\"(box|web)(-.+)?\"}[20s]))",

@@ -50,7 +50,7 @@ export function showTiles({ traffic, egress, queries_per_page, sessions }) {
   for (const [id, note] of [["p50", "half are faster"], ["p95", "1 in 20 is slower"], ["p99", "1 in 100 is slower"]]) {
     tile(id, units.seconds(traffic[id]), traffic[id] === null ? quiet : note);
   }
-  tile("queries", units.ratio(queries_per_page), queries_per_page === null ? "no pages served right now" : "asked of the database");
+  tile("queries", units.ratio(queries_per_page), queries_per_page === null ? "no pages served right now" : "by pages and API calls together");
   tile("sessions", units.perSecond(sessions?.look_ups), askedOf(sessions));
   const measured = egress.bytes_per_second !== null;
   tile("egress", units.bytesPerSecond(egress.bytes_per_second), measured ? leaves(egress.cdn_bytes_per_second) : NO_REQUESTS);

@@ -20,6 +20,7 @@ pub struct CacheFigures {
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct EntryFigures {
     pub name: String,
+    /// Each for one entry.
     pub requests: f64,
     /// Share of requests that cost no query of their own; none without requests.
     pub hit_rate: Option<f64>,
