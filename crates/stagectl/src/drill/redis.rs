@@ -72,7 +72,6 @@ async fn away(
     let members = Figures::of(of(&series, &["members"], gone, series.last()));
     let members_meanwhile = Figures::of(of(&series, &["members"], gone, back));
     found.figure("refused calls and checkouts", refused.requests as f64, "");
-    found.figure("p50 of a refusal", refused.p50_ms, "ms");
     found.figure(
         "p99 of members' pages meanwhile",
         members_meanwhile.p99_ms,
@@ -86,7 +85,9 @@ async fn away(
         "ms",
     );
     found.at_most("members' pages that failed", 0.0, members.failed as f64, "");
-    found.at_most("a refusal takes, p99", 50.0, refused.p99_ms, "ms");
+    // The first few wait as long as Redis is given; all others are told at once.
+    found.at_most("a refusal takes, p99", 100.0, refused.p99_ms, "ms");
+    found.at_most("a refusal takes, p50", 10.0, refused.p50_ms, "ms");
     for (what, times) in &series.wrong {
         field.mark(format!("wrong answers: {what}, {times} times"));
     }
@@ -203,8 +204,9 @@ pub(super) async fn flush(field: &Field<'_>) -> anyhow::Result<Findings> {
     );
     // Each product, each department's list and the front page's window.
     let things = (PRODUCTS + departments + 1) as f64;
+    // A list's misses are one query, and what is loaded for a list is there for the product's page.
     ensure!(
-        after - usual > things / 2.0,
+        after - usual > things / 20.0,
         "nothing was shown: {after} queries with an empty cache, {usual} without"
     );
     let meanwhile = Figures::of(series.between(emptied, emptied + COUNTED.as_secs_f64()));
