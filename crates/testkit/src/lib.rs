@@ -12,6 +12,7 @@ mod cut;
 mod database;
 mod process;
 pub mod raw;
+mod redis;
 mod services;
 mod shop;
 
@@ -20,5 +21,6 @@ pub use client::{Answer, Client};
 pub use cut::Cut;
 pub use database::Database;
 pub use process::{Process, free_address};
+pub use redis::{redis, redis_addr};
 pub use services::Services;
 pub use shop::Shop;

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use cache::{Error, Redises};
 use db::NodeAddr;
 use futures::future::join_all;
-use testkit::Cut;
+use testkit::{Cut, redis, redis_addr};
 use tokio::net::TcpListener;
 
-use crate::{Running, Table, World, ctx, get, server, until, vouched};
+use crate::{Running, Table, World, ctx, get, until, vouched};
 
 fn local(port: u16) -> NodeAddr {
     NodeAddr {
@@ -23,7 +23,7 @@ async fn ping(redises: &Redises) -> cache::Result<String> {
 
 #[tokio::test]
 async fn without_redis_the_database_answers_and_then_redis_again() {
-    let cut = Cut::before(server().port).await;
+    let cut = Cut::before(redis_addr().port).await;
     let world = World::at(Table::default(), &local(cut.port()));
     world.table.set("mug", 7);
     let cache = world.process();
@@ -70,7 +70,7 @@ async fn a_server_that_is_not_there_is_no_hindrance_to_starting() {
         let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
         taken.local_addr().unwrap().port()
     };
-    let cut = Cut::before(server().port).await;
+    let cut = Cut::before(redis_addr().port).await;
     cut.cut();
     let redises = [local(port), local(cut.port())].map(|addr| Redises::apart(&addr));
     for redises in &redises {
@@ -82,7 +82,7 @@ async fn a_server_that_is_not_there_is_no_hindrance_to_starting() {
 
 #[tokio::test]
 async fn an_error_that_is_our_own_opens_no_circuit() {
-    let redises = Redises::apart(&server());
+    let redises = redis();
     for _ in 0..20 {
         let wrong = redis::cmd("NOSUCHCOMMAND");
         let answer = redises.cache.ask::<()>("test", &wrong).await;
@@ -115,7 +115,7 @@ async fn without_redis_the_database_is_asked_by_few_at_once() {
 
 #[tokio::test]
 async fn a_restart_that_nobody_noticed_fails_nobody() {
-    let cut = Cut::before(server().port).await;
+    let cut = Cut::before(redis_addr().port).await;
     let redises = Redises::apart(&local(cut.port()));
     assert!(ping(&redises).await.is_ok());
     for _ in 0..5 {

@@ -13,6 +13,7 @@ use std::time::Duration;
 use cache::{Cache, Change, Changes, Feed, Redis, Redises, Room, Source, Spec, Versioned};
 use contract::{Ctx, Fault};
 use db::NodeAddr;
+use testkit::redis_addr;
 
 const BOUND: Duration = Duration::from_millis(100);
 
@@ -23,13 +24,6 @@ const SPEC: Spec = Spec {
     absent_for: Duration::from_secs(10),
     bound: Some(BOUND),
 };
-
-/// Where the tests' Redis is.
-fn server() -> NodeAddr {
-    let url = std::env::var("REDIS_URL").expect("REDIS_URL: see CONTRIBUTING.md");
-    let addr = url.strip_prefix("redis://").expect("redis://host:port");
-    addr.trim_end_matches('/').parse().expect("host:port")
-}
 
 fn ctx() -> Ctx {
     Ctx::background("test", Duration::from_secs(10))
@@ -123,7 +117,7 @@ struct World {
 
 impl World {
     fn new(table: Table) -> World {
-        World::at(table, &server())
+        World::at(table, &redis_addr())
     }
 
     fn at(table: Table, redis: &NodeAddr) -> World {

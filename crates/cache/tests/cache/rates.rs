@@ -3,9 +3,8 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use cache::{Limiter, Rate, Redises};
-
-use crate::server;
+use cache::{Limiter, Rate};
+use testkit::redis;
 
 fn rate(burst: u32, per_minute: u32) -> Rate {
     Rate {
@@ -23,7 +22,7 @@ fn both(account: &str, client: &str) -> [(String, Rate); 2] {
 
 #[tokio::test]
 async fn attempts_at_two_boxes_are_counted_together() {
-    let redises = Redises::apart(&server());
+    let redises = redis();
     let boxes = [(); 2].map(|()| Limiter::new(redises.sessions.clone()));
     let rate = [("ada".to_owned(), rate(5, 6))];
     for n in 0..5 {
@@ -38,7 +37,7 @@ async fn attempts_at_two_boxes_are_counted_together() {
 
 #[tokio::test]
 async fn what_one_key_refuses_is_not_counted_under_the_next() {
-    let limiter = Limiter::new(Redises::apart(&server()).sessions);
+    let limiter = Limiter::new(redis().sessions);
     for _ in 0..3 {
         assert_eq!(limiter.attempt(&both("ada", "eve")).await.unwrap(), None);
     }
@@ -65,7 +64,7 @@ async fn what_one_key_refuses_is_not_counted_under_the_next() {
 
 #[tokio::test]
 async fn time_gives_attempts_back() {
-    let limiter = Limiter::new(Redises::apart(&server()).sessions);
+    let limiter = Limiter::new(redis().sessions);
     // One in 50 ms.
     let rate = [("ada".to_owned(), rate(1, 1_200))];
     assert_eq!(limiter.attempt(&rate).await.unwrap(), None);

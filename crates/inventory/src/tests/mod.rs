@@ -2,6 +2,7 @@
 
 mod books;
 mod browsing;
+mod caching;
 mod http;
 mod releasing;
 mod remote;
@@ -82,7 +83,7 @@ impl Shop {
                  insert into inventory.products (sku, name, description, category, price_cents)
                  values ($1, $2, $3, $4, 1050)
              )
-             insert into inventory.stock values ($1, 0)",
+             insert into inventory.stock (sku, available) values ($1, 0)",
             sku,
             name,
             description,

@@ -4,6 +4,7 @@ mod accounts;
 mod books;
 mod http;
 mod log_in;
+mod redis;
 mod remote;
 mod seeding;
 mod sessions;
@@ -12,7 +13,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use cache::Redises;
+use chrono::{DateTime, SubsecRound, Utc};
 use contract::text::Password;
 use contract::users::{Credentials, LoggedIn, NewUser, User};
 use contract::{Ctx, UserId, Users, UsersError};
@@ -27,6 +29,7 @@ const PASSWORD: &str = "correct horse";
 struct World {
     users: Service,
     now: Arc<Mutex<DateTime<Utc>>>,
+    redis: Option<Redises>,
     db: Db,
     pool: PgPool,
 }
@@ -37,15 +40,25 @@ impl World {
     }
 
     fn configured(pool: PgPool, config: &Config) -> World {
-        let now = Arc::new(Mutex::new("2026-01-01T12:00:00Z".parse().unwrap()));
+        World::with(pool, None, config)
+    }
+
+    fn with(pool: PgPool, redis: Option<Redises>, config: &Config) -> World {
+        let mut start: DateTime<Utc> = "2026-01-01T12:00:00Z".parse().unwrap();
+        if redis.is_some() {
+            // What should have expired by its own clock Redis does not even take.
+            start = Utc::now().trunc_subsecs(3);
+        }
+        let now = Arc::new(Mutex::new(start));
         let clock = Clock::new({
             let now = now.clone();
             move || *now.lock().unwrap()
         });
         let db = Db::from_pool(pool.clone());
         World {
-            users: Service::new(db.clone(), None, config).with_clock(clock),
+            users: Service::new(db.clone(), redis.as_ref(), config).with_clock(clock),
             now,
+            redis,
             db,
             pool,
         }

@@ -3,7 +3,7 @@ use super::*;
 use contract::users::{Identity, SessionToken};
 use users::SessionStore;
 
-/// Each of these runs once with sessions in Postgres and once with sessions in the process.
+/// Each of these runs once for each place in which sessions may live.
 macro_rules! in_each_store {
     ($($body:ident),* $(,)?) => {
         mod postgres {
@@ -11,6 +11,13 @@ macro_rules! in_each_store {
             $(#[sqlx::test]
             async fn $body(pool: PgPool) {
                 super::$body(World::keeping_sessions(pool, SessionStore::Postgres)).await;
+            })*
+        }
+        mod redis {
+            use super::*;
+            $(#[sqlx::test]
+            async fn $body(pool: PgPool) {
+                super::$body(World::keeping_sessions(pool, SessionStore::Redis)).await;
             })*
         }
         mod process {
@@ -30,14 +37,15 @@ in_each_store!(
     text_that_is_no_token_is_nobodys_and_costs_nothing,
     a_session_ends_when_it_idles,
     a_session_ends_however_busy_it_is,
-    expired_sessions_are_deleted_in_batches,
+    log_out_everywhere_ends_all_of_one_user_and_of_nobody_else,
 );
 
 impl World {
     fn keeping_sessions(pool: PgPool, store: SessionStore) -> World {
         let mut config = Config::default();
         config.session.store = store;
-        World::configured(pool, &config)
+        let redis = (store == SessionStore::Redis).then(testkit::redis);
+        World::with(pool, redis, &config)
     }
 
     async fn session(&self) -> (User, SessionToken) {
@@ -182,6 +190,32 @@ async fn notes_its_use_once_a_minute(pool: PgPool) {
         writes.push(ctx.hops().len() - 1);
     }
     assert_eq!(writes, [0, 0, 1, 0]);
+}
+
+async fn log_out_everywhere_ends_all_of_one_user_and_of_nobody_else(world: World) {
+    let (ada, first) = world.session().await;
+    let second = world.log_in("ada@example.test", PASSWORD).await.unwrap();
+    world.register("bob@example.test").await.unwrap();
+    let bob = world.log_in("bob@example.test", PASSWORD).await.unwrap();
+    for _ in 0..2 {
+        world.users.log_out_everywhere(&ctx(), ada.id).await.unwrap();
+        assert_eq!(world.holder(&first).await, None);
+        assert_eq!(world.holder(&second.token).await, None);
+    }
+    assert!(world.holder(&bob.token).await.is_some());
+    let again = world.log_in("ada@example.test", PASSWORD).await.unwrap();
+    assert!(world.holder(&again.token).await.is_some());
+}
+
+#[sqlx::test]
+async fn expired_sessions_in_postgres_are_deleted_in_batches(pool: PgPool) {
+    expired_sessions_are_deleted_in_batches(World::new(pool)).await;
+}
+
+#[sqlx::test]
+async fn expired_sessions_in_a_process_are_deleted_in_batches(pool: PgPool) {
+    let world = World::keeping_sessions(pool, SessionStore::Process);
+    expired_sessions_are_deleted_in_batches(world).await;
 }
 
 async fn expired_sessions_are_deleted_in_batches(world: World) {
