@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use db::{NodeAddr, Secret};
+use contract::{NodeAddr, Secret};
 use serde::{Deserialize, Serialize};
 
 use crate::client::Redis;

@@ -14,12 +14,10 @@ mod config;
 mod error;
 mod migrate;
 mod node;
-mod secret;
 pub mod session;
 mod shard;
 
-pub use config::{DatabaseConfig, NodeAddr, PoolConfig, ShardConfig};
+pub use config::{DatabaseConfig, PoolConfig, ShardConfig};
 pub use error::{Error, Result};
-pub use secret::Secret;
 pub use session::{Conn, Tx};
 pub use shard::{Db, Shard};

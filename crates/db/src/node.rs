@@ -3,12 +3,12 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use contract::Ctx;
+use contract::{Ctx, NodeAddr};
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection, PgConnection, PgPool, Postgres};
 
-use crate::config::{DatabaseConfig, NodeAddr};
+use crate::config::DatabaseConfig;
 use crate::error::{Error, Result};
 
 /// A connection that rested longer than this may have died with its server: look before use. A

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use cache::{Error, Redises};
-use db::NodeAddr;
+use contract::NodeAddr;
 use futures::future::join_all;
 use testkit::{Cut, redis, redis_addr};
 use tokio::net::TcpListener;
