@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt::Display;
 use std::hash::Hash;
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use contract::{Ctx, Fault};
@@ -21,10 +21,13 @@ use crate::room::Room;
 /// Longest time for which a lease keeps others from loading: longer than the database takes, unless it
 /// is in trouble.
 const LEASE: Duration = Duration::from_secs(2);
-/// Between two looks whether another process, which has the lease, has filled.
+/// Between two looks whether another process, which has the lease, has filled; or whether there is a
+/// heartbeat again.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
-/// So many looks, and then the database is asked beside it: ten times what it takes.
+/// So many looks, and then the database is asked: ten times what it takes.
 const LOOKS: u32 = 12;
+/// Who waited for a heartbeat in vain speaks for all who come in this time after him.
+const VAIN: Duration = Duration::from_millis(500);
 /// How long it is remembered that something changed: longer than a read that began before may live, also
 /// on a replica that lags.
 const REMEMBERED: Duration = Duration::from_secs(60);
@@ -74,6 +77,29 @@ struct Inner<K, V> {
     flights: Flights<K, V>,
     /// Rung by who finds that nobody vouches for the cache.
     unvouched: Notify,
+    waiting: Waiting,
+}
+
+/// Whether waiting for a heartbeat was of use lately: where there is none, only some wait for it.
+#[derive(Debug, Default)]
+struct Waiting {
+    vain_until: Mutex<Option<Instant>>,
+}
+
+impl Waiting {
+    fn is_vain(&self) -> bool {
+        self.lock().is_some_and(|until| Instant::now() < until)
+    }
+
+    fn was_vain(&self) {
+        *self.lock() = Some(Instant::now() + VAIN);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.vain_until
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Fills what is still leased by the caller, unless something newer is there. For each entry its key
@@ -134,6 +160,7 @@ where
                 room,
                 flights: Flights::new(),
                 unvouched: Notify::new(),
+                waiting: Waiting::default(),
             }),
         }
     }
@@ -160,17 +187,12 @@ where
         let mut tally = Tally::default();
         let mut found = HashMap::with_capacity(keys.len());
         let mut missing = Vec::new();
-        let is_vouched = match self.look(redis, keys).await {
+        let is_vouched = match self.look_patiently(redis, keys).await {
             Ok(Some(entries)) => {
                 self.sort(ctx, keys, entries, &mut found, &mut missing, &mut tally);
                 true
             }
-            Ok(None) => {
-                self.inner.unvouched.notify_one();
-                missing = keys.to_vec();
-                false
-            }
-            Err(_) => {
+            Ok(None) | Err(_) => {
                 missing = keys.to_vec();
                 false
             }
@@ -220,6 +242,34 @@ where
         let mut entries: Vec<Option<Vec<u8>>> = redis.ask("mget", &mget).await?;
         let is_vouched = self.inner.spec.bound.is_none() || entries.remove(0).is_some();
         Ok(is_vouched.then_some(entries))
+    }
+
+    /// The same; and if nobody vouches for it, has it seen to and looks again for a while. That is sooner
+    /// done than asking a database which is so busy that heartbeats are late, and spares it all
+    /// those questions.
+    async fn look_patiently(
+        &self,
+        redis: &Redis,
+        keys: &[K],
+    ) -> client::Result<Option<Vec<Option<Vec<u8>>>>> {
+        let found = self.look(redis, keys).await?;
+        if found.is_some() {
+            return Ok(found);
+        }
+        let waiting = &self.inner.waiting;
+        for _ in 0..LOOKS {
+            self.inner.unvouched.notify_one();
+            if waiting.is_vain() {
+                return Ok(None);
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+            let found = self.look(redis, keys).await?;
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        waiting.was_vain();
+        Ok(None)
     }
 
     fn sort(
@@ -509,9 +559,18 @@ where
             return Ok(());
         };
         let until = (began + bound).as_millis() as u64;
-        let mut set = redis::cmd("SET");
-        set.arg(self.heartbeat(redis)).arg(1).arg("PXAT").arg(until);
-        Ok(redis.ask::<()>("vouch", &set).await?)
+        let key = self.heartbeat(redis);
+        // A pass that took long does not cut short what one that began later has said.
+        let mut set = redis::pipe();
+        set.cmd("SET")
+            .arg(&key)
+            .arg(1)
+            .arg("NX")
+            .arg("PXAT")
+            .arg(until);
+        set.cmd("PEXPIREAT").arg(&key).arg(until).arg("GT");
+        set.ignore();
+        Ok(redis.ask_all::<()>("vouch", &set).await?)
     }
 
     // -- keys --------------------------------------------------------------------------------------

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use contract::{Ctx, Fault};
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::time::{MissedTickBehavior, interval, sleep};
@@ -14,6 +16,8 @@ use crate::cache::Cache;
 
 /// Changes in a pass; what is left is the next one's.
 const BATCH: u32 = 1_000;
+/// Passes under way.
+const AT_ONCE: usize = 4;
 /// For a pass.
 const BUDGET: Duration = Duration::from_secs(1);
 /// Without a Redis nobody has copies: changes are only put away.
@@ -64,17 +68,22 @@ where
         Feed { cache, changes }
     }
 
-    /// Delivers all the time, until dropped: four passes for each heartbeat, so that one or two may fail.
+    /// Delivers all the time, until dropped. Four passes begin in the time of one heartbeat and do not
+    /// wait for one another: a database that is busy takes its time, and a pass that took most of the
+    /// heartbeat leaves little of it.
     pub async fn run(&self) {
         let pause = match self.cache.bound() {
-            Some(bound) if self.cache.has_redis() => bound / 4,
+            Some(bound) if self.cache.has_redis() => bound / AT_ONCE as u32,
             _ => IDLE,
         };
         let mut ticks = interval(pause);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut passes = FuturesUnordered::new();
         loop {
-            ticks.tick().await;
-            self.pass_or_rest().await;
+            tokio::select! {
+                _ = ticks.tick(), if passes.len() < AT_ONCE => passes.push(self.pass_or_rest()),
+                Some(()) = passes.next() => {}
+            }
         }
     }
 

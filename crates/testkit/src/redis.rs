@@ -1,7 +1,7 @@
 //! A Redis for one test: its keys have a prefix that nobody else has.
 
 use cache::Redises;
-use db::NodeAddr;
+use contract::NodeAddr;
 
 /// Where the tests' Redis is, by `REDIS_URL`.
 pub fn redis_addr() -> NodeAddr {

@@ -11,8 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use cache::{Cache, Change, Changes, Feed, Redis, Redises, Room, Source, Spec, Versioned};
-use contract::{Ctx, Fault};
-use db::NodeAddr;
+use contract::{Ctx, Fault, NodeAddr};
 use testkit::redis_addr;
 
 const BOUND: Duration = Duration::from_millis(100);

@@ -2,8 +2,8 @@
 
 use super::*;
 
-use contract::inventory::ProductQuery;
-use contract::{Limit, Page, inventory::Product};
+use contract::inventory::{Product, ProductQuery};
+use contract::page::{Limit, Page};
 
 impl Shop {
     /// Another box on the same data, with a Redis that all of its kind share.
@@ -72,7 +72,7 @@ async fn whoever_sells_is_seen_at_once_by_all_boxes(pool: PgPool) {
     let redis = testkit::redis();
     let here = shop(pool).await.with_redis(&redis);
     let there = here.with_redis(&redis);
-    let order = OrderId::new();
+    let order = order();
     here.vouch().await;
     assert_eq!(there.available("MUG").await, 5);
     here.reserve(order, &[("MUG", 2)]).await.unwrap();
@@ -122,12 +122,12 @@ async fn each_change_has_a_version_of_its_own_and_a_row_in_the_outbox(pool: PgPo
     };
     let before = version().await;
     shop.restock("MUG", 1).await.unwrap();
-    shop.reserve(OrderId::new(), &[("MUG", 1)]).await.unwrap();
+    shop.reserve(order(), &[("MUG", 1)]).await.unwrap();
     shop.sql("update inventory.products set name = 'Cup' where sku = 'MUG'")
         .await;
     assert_eq!((version().await, shop.waiting().await), (before + 3, 3));
     // What was rolled back never was.
-    shop.reserve(OrderId::new(), &[("MUG", 99)]).await.unwrap_err();
+    shop.reserve(order(), &[("MUG", 99)]).await.unwrap_err();
     assert_eq!((version().await, shop.waiting().await), (before + 3, 3));
 }
 

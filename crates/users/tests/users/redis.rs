@@ -29,13 +29,13 @@ impl World {
     async fn in_redis(&self) -> String {
         let redis = &self.redis.as_ref().unwrap().sessions;
         let keys: Vec<String> = redis
-            .ask("test", redis::cmd("KEYS").arg(redis.key("session*")))
+            .ask("test", ::redis::cmd("KEYS").arg(redis.key("session*")))
             .await
             .unwrap();
         let mut text = String::new();
         for key in keys.iter().filter(|key| key.contains("session:")) {
             let fields: Vec<String> = redis
-                .ask("test", redis::cmd("HGETALL").arg(key))
+                .ask("test", ::redis::cmd("HGETALL").arg(key))
                 .await
                 .unwrap();
             text += &format!("{key} {fields:?}\n");
@@ -65,7 +65,9 @@ async fn who_logged_in_before_redis_came_stays_logged_in(pool: PgPool) {
     let after = before.next_stage();
     assert!(after.knows(&token).await);
     assert_eq!(before.in_postgres().await, 0);
-    // From there, and for as long as it would have lived.
+    // From there, without a query, and for as long as it would have lived.
+    after.users.feed().pass().await.unwrap();
+    assert!(after.knows(&token).await);
     let ctx = ctx();
     after.users.authenticate(&ctx, &token).await.unwrap();
     assert!(ctx.hops().iter().all(|hop| hop.metric == "cache"));
@@ -86,7 +88,11 @@ async fn log_out_everywhere_ends_those_that_were_not_moved_yet(pool: PgPool) {
     let (before, token) = logged_in_before(pool).await;
     let after = before.next_stage();
     let ada = after.log_in("ada@example.test", PASSWORD).await.unwrap();
-    after.users.log_out_everywhere(&ctx(), ada.user.id).await.unwrap();
+    after
+        .users
+        .log_out_everywhere(&ctx(), ada.user.id)
+        .await
+        .unwrap();
     assert!(!after.knows(&token).await && !after.knows(&ada.token).await);
 }
 
@@ -111,7 +117,11 @@ async fn a_session_that_is_being_moved_does_not_survive_its_log_out(pool: PgPool
         };
         tokio::join!(join_all(moving), ended);
         assert!(!after.knows(&token).await, "round {round}");
-        assert_eq!(before.in_postgres().await, 1, "round {round}: the first one's");
+        assert_eq!(
+            before.in_postgres().await,
+            1,
+            "round {round}: the first one's"
+        );
     }
 }
 
@@ -120,7 +130,7 @@ async fn when_all_are_moved_postgres_is_not_asked(pool: PgPool) {
     let world = World::with(pool, Some(testkit::redis()), &in_redis());
     for n in 0..3 {
         let ctx = ctx();
-        let unknown = SessionToken::new("B".repeat(34));
+        let unknown = SessionToken::new("A".repeat(34));
         world.users.authenticate(&ctx, &unknown).await.unwrap();
         let queries = ctx.hops().iter().filter(|hop| hop.metric == "db").count();
         assert_eq!(queries, usize::from(n == 0), "{n}");
@@ -131,7 +141,11 @@ async fn when_all_are_moved_postgres_is_not_asked(pool: PgPool) {
 async fn a_token_is_stored_hashed_in_redis(pool: PgPool) {
     let world = World::with(pool, Some(testkit::redis()), &in_redis());
     let ada = world.register("ada@example.test").await.unwrap();
-    let token = world.log_in("ada@example.test", PASSWORD).await.unwrap().token;
+    let token = world
+        .log_in("ada@example.test", PASSWORD)
+        .await
+        .unwrap()
+        .token;
     let stored = world.in_redis().await;
     assert!(stored.contains(&ada.id.to_string()), "{stored}");
     assert!(!stored.contains(token.expose()), "{stored}");
@@ -149,7 +163,13 @@ async fn of_one_user_the_newest_fifty_live(pool: PgPool) {
     let mut tokens = Vec::new();
     for _ in 0..52 {
         world.pass(SECOND);
-        tokens.push(world.log_in("ada@example.test", PASSWORD).await.unwrap().token);
+        tokens.push(
+            world
+                .log_in("ada@example.test", PASSWORD)
+                .await
+                .unwrap()
+                .token,
+        );
     }
     let known = join_all(tokens.iter().map(|token| world.knows(token))).await;
     assert_eq!(known.iter().filter(|known| **known).count(), 50);
@@ -163,23 +183,44 @@ async fn while_redis_is_away_nobody_is_known_and_nobody_logged_out(pool: PgPool)
     let redis = cache::Redises::apart(&behind);
     let world = World::with(pool, Some(redis), &in_redis());
     world.register("ada@example.test").await.unwrap();
-    let token = world.log_in("ada@example.test", PASSWORD).await.unwrap().token;
+    let token = world
+        .log_in("ada@example.test", PASSWORD)
+        .await
+        .unwrap()
+        .token;
 
     cut.cut();
     for _ in 0..10 {
         let holder = world.users.authenticate(&ctx(), &token).await;
-        assert!(matches!(holder, Err(UsersError::Fault(Fault::Unavailable(_)))), "{holder:?}");
+        assert!(
+            matches!(holder, Err(UsersError::Fault(Fault::Unavailable(_)))),
+            "{holder:?}"
+        );
         let ended = world.users.log_out(&ctx(), &token).await;
-        assert!(matches!(ended, Err(UsersError::Fault(Fault::Unavailable(_)))), "{ended:?}");
+        assert!(
+            matches!(ended, Err(UsersError::Fault(Fault::Unavailable(_)))),
+            "{ended:?}"
+        );
         let login = world.log_in("ada@example.test", PASSWORD).await;
-        assert!(matches!(login, Err(UsersError::Fault(Fault::Unavailable(_)))), "{login:?}");
+        assert!(
+            matches!(login, Err(UsersError::Fault(Fault::Unavailable(_)))),
+            "{login:?}"
+        );
     }
     assert_eq!(world.in_postgres().await, 0, "a session went elsewhere");
 
     cut.mend();
     let started = std::time::Instant::now();
-    while !world.users.authenticate(&ctx(), &token).await.is_ok_and(|holder| holder.is_some()) {
-        assert!(started.elapsed() < Duration::from_secs(10), "not known again");
+    while !world
+        .users
+        .authenticate(&ctx(), &token)
+        .await
+        .is_ok_and(|holder| holder.is_some())
+    {
+        assert!(
+            started.elapsed() < Duration::from_secs(10),
+            "not known again"
+        );
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
@@ -192,7 +233,10 @@ async fn attempts_at_two_boxes_count_together(pool: PgPool) {
     for n in 0..5 {
         let world = [&here, &there][n % 2];
         let refused = world.log_in("ada@example.test", "wrong horse").await;
-        assert!(matches!(refused, Err(UsersError::WrongCredentials)), "{n}: {refused:?}");
+        assert!(
+            matches!(refused, Err(UsersError::WrongCredentials)),
+            "{n}: {refused:?}"
+        );
     }
     for world in [&here, &there] {
         let refused = world.log_in("ada@example.test", PASSWORD).await;

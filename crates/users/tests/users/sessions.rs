@@ -198,7 +198,11 @@ async fn log_out_everywhere_ends_all_of_one_user_and_of_nobody_else(world: World
     world.register("bob@example.test").await.unwrap();
     let bob = world.log_in("bob@example.test", PASSWORD).await.unwrap();
     for _ in 0..2 {
-        world.users.log_out_everywhere(&ctx(), ada.id).await.unwrap();
+        world
+            .users
+            .log_out_everywhere(&ctx(), ada.id)
+            .await
+            .unwrap();
         assert_eq!(world.holder(&first).await, None);
         assert_eq!(world.holder(&second.token).await, None);
     }
