@@ -177,7 +177,7 @@ impl Redis {
         let asked = async {
             match question.ask(connection).await {
                 // That Redis went away is often noticed only by who asks next: he asks again, on a new
-                // connection. All that we ask may be asked twice.
+                // connection. All that we ask may be asked twice; an attempt to log in then counts twice.
                 Err(error) if error.is_connection_dropped() => question.ask(connection).await,
                 answered => answered,
             }
@@ -239,9 +239,9 @@ fn is_away(error: &RedisError) -> bool {
         )
 }
 
-/// `maxmemory` is reached, and nothing may be evicted.
+/// It takes nothing more: `maxmemory` is reached and nothing may be evicted, or its disk is full.
 fn is_full(error: &RedisError) -> bool {
-    error.code() == Some("OOM")
+    matches!(error.code(), Some("OOM" | "MISCONF"))
 }
 
 impl std::fmt::Debug for Redis {

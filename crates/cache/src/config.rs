@@ -51,13 +51,14 @@ impl RedisConfig {
 }
 
 impl Redises {
-    /// For tests: both on one server without a password, under a prefix that nobody else has.
+    /// For tests: both on one server without a password, under a prefix that nobody else has, and with
+    /// patience for a machine that is busy with other tests.
     pub fn apart(addr: &NodeAddr) -> Redises {
         let prefix = format!("{:016x}:", fastrand::u64(..));
         let open = |name| {
             let info = redis::RedisConnectionInfo::default();
             let addr = (addr.host.clone(), addr.port);
-            Redis::open(name, addr, info, patience(), prefix.clone())
+            Redis::open(name, addr, info, 10 * patience(), prefix.clone())
         };
         Redises {
             sessions: open("sessions"),

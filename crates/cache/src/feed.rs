@@ -20,8 +20,11 @@ const BATCH: u32 = 1_000;
 const AT_ONCE: usize = 4;
 /// For a pass.
 const BUDGET: Duration = Duration::from_secs(1);
-/// Without a Redis nobody has copies: changes are only put away.
-const IDLE: Duration = Duration::from_secs(1);
+/// Without a Redis there is nobody to tell. Changes are kept for longer than any copy is good, all the
+/// same: a box of another stage that has copies may be running, or be back soon.
+const KEPT: Duration = Duration::from_secs(20 * 60);
+/// Between two looks for what was kept for long enough.
+const IDLE: Duration = Duration::from_secs(10);
 /// After a pass that failed.
 const RETRY: Duration = Duration::from_millis(100);
 
@@ -42,6 +45,9 @@ pub trait Changes<K>: Send + Sync {
 
     /// Deletes them: the cache knows.
     async fn put_away(&self, ctx: &Ctx, ids: &[i64]) -> Result<(), Fault>;
+
+    /// Deletes those that are older, whoever knows of them.
+    async fn put_away_older(&self, ctx: &Ctx, than: Duration) -> Result<(), Fault>;
 }
 
 /// Delivers changes to a cache. Any number of them may work at once: telling the cache twice is
@@ -72,10 +78,10 @@ where
     /// wait for one another: a database that is busy takes its time, and a pass that took most of the
     /// heartbeat leaves little of it.
     pub async fn run(&self) {
-        let pause = match self.cache.bound() {
-            Some(bound) if self.cache.has_redis() => bound / AT_ONCE as u32,
-            _ => IDLE,
+        let Some(bound) = self.cache.bound().filter(|_| self.cache.has_redis()) else {
+            return self.keep_for_others().await;
         };
+        let pause = bound / AT_ONCE as u32;
         let mut ticks = interval(pause);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut passes = FuturesUnordered::new();
@@ -84,6 +90,16 @@ where
                 _ = ticks.tick(), if passes.len() < AT_ONCE => passes.push(self.pass_or_rest()),
                 Some(()) = passes.next() => {}
             }
+        }
+    }
+
+    async fn keep_for_others(&self) {
+        loop {
+            let ctx = Ctx::background("feed", BUDGET);
+            if let Err(error) = self.changes.put_away_older(&ctx, KEPT).await {
+                debug!(%error, "changes are kept");
+            }
+            sleep(IDLE).await;
         }
     }
 

@@ -22,7 +22,8 @@ pub struct Limiter {
 }
 
 /// Under each key stands the theoretical arrival time of the next attempt, in microseconds. What is
-/// refused under one key is not counted under those after it.
+/// refused under one key is not counted under those after it. A clock that was set back makes nobody wait
+/// for longer than a burst takes.
 static ATTEMPT: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         r"
@@ -31,6 +32,7 @@ local now = time[1] * 1000000 + time[2]
 for i, key in ipairs(KEYS) do
   local interval, burst = tonumber(ARGV[2 * i - 1]), tonumber(ARGV[2 * i])
   local due = math.max(tonumber(redis.call('GET', key) or 0), now)
+  due = math.min(due, now + burst * interval)
   local early = due + interval - burst * interval - now
   if early > 0 then return math.ceil(early) end
   local next = due + interval

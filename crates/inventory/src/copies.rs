@@ -168,4 +168,10 @@ impl Changes<Sku> for Database {
         outbox::delete(&mut tx, ids).await?;
         Ok(tx.commit().await?)
     }
+
+    async fn put_away_older(&self, ctx: &Ctx, than: Duration) -> Result<(), Fault> {
+        let mut tx = self.0.write(ctx, "put_away_changes").await?;
+        outbox::delete_older(&mut tx, than).await?;
+        Ok(tx.commit().await?)
+    }
 }

@@ -4,7 +4,7 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 use contract::text::{Email, Password, PersonName};
-use contract::users::{Credentials, LoggedIn, NewUser};
+use contract::users::{Credentials, LoggedIn, NewUser, SessionToken};
 use contract::{Problem, UserId, UsersError};
 use http::header::{CACHE_CONTROL, RETRY_AFTER, SET_COOKIE};
 use http::{HeaderValue, StatusCode};
@@ -116,10 +116,7 @@ pub(crate) async fn log_in(
         .await
     {
         Ok(logged_in) => {
-            // What was known before the log-in is worth nothing after it.
-            if let Some(before) = before {
-                storefront.users.log_out(&visit.ctx, &before).await?;
-            }
+            storefront.end_session_before(&visit, before).await;
             Ok(welcome(&logged_in, &typed.next()))
         }
         Err(error @ (UsersError::WrongCredentials | UsersError::TooManyAttempts { .. })) => {
@@ -147,6 +144,7 @@ pub(crate) async fn register(
     State(storefront): State<Storefront>,
     visit: Visit,
     ClientAddr(client): ClientAddr,
+    Token(before): Token,
     Form(typed): Form<Account>,
 ) -> Result<Response, Failure> {
     let mut wrong = Wrong::default();
@@ -194,6 +192,7 @@ pub(crate) async fn register(
         .users
         .log_in(&visit.ctx, credentials, client)
         .await?;
+    storefront.end_session_before(&visit, before).await;
     Ok(welcome(&logged_in, &typed.next()))
 }
 
@@ -223,6 +222,18 @@ pub(crate) async fn log_out_everywhere(
         Redirect::to("/"),
         runtime::expired_session_cookie(),
     ))
+}
+
+impl Storefront {
+    /// What was known before a log-in is worth nothing after it. Should it not end now, it ends by itself:
+    /// whoever logged in has his new session.
+    async fn end_session_before(&self, visit: &Visit, before: Option<SessionToken>) {
+        if let Some(before) = before
+            && let Err(error) = self.users.log_out(&visit.ctx, &before).await
+        {
+            tracing::warn!(%error, "the session before a log-in goes on");
+        }
+    }
 }
 
 fn welcome(logged_in: &LoggedIn, next: &LocalPath) -> Response {

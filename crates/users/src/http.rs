@@ -14,6 +14,7 @@ use runtime::auth::{AuthUser, Token};
 use runtime::extract::{ClientAddr, Context, Json};
 use runtime::{Failure, expired_session_cookie, rpc, session_cookie};
 use serde::Deserialize;
+use tracing::warn;
 use utoipa::{OpenApi, ToSchema};
 
 type Shared = State<Arc<dyn Users>>;
@@ -96,8 +97,11 @@ async fn log_in(
     Json(credentials): Json<Credentials>,
 ) -> Result<impl IntoResponse, Failure> {
     let logged_in = users.log_in(&ctx, credentials, client).await?;
-    if let Some(before) = before {
-        users.log_out(&ctx, &before).await?;
+    if let Some(before) = before
+        && let Err(error) = users.log_out(&ctx, &before).await
+    {
+        // He has his new one; the old one ends by itself.
+        warn!(%error, "the session before a log-in goes on");
     }
     let cookie = session_cookie(&logged_in.token, logged_in.expires_at);
     let headers = AppendHeaders([(SET_COOKIE, cookie)]);

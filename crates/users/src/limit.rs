@@ -77,7 +77,7 @@ impl Limits {
     }
 }
 
-/// Addresses are hashed: whoever looks into Redis sees no list of them.
+/// Addresses are hashed, so that keys have one length. That hides no IPv4 address from who looks into Redis.
 fn keys(config: &LogInConfig, email: &Email, client: IpAddr) -> [(String, cache::Rate); 3] {
     let key = |of: &str, what: String, rate: &Rate| {
         let hash = Sha256::digest(what);

@@ -216,7 +216,7 @@ impl Users for Service {
             return Ok(None);
         };
         if found.session.last_seen_at < now - SEEN_WITHIN
-            && let Err(error) = self.sessions.touch(ctx, &key, now).await
+            && let Err(error) = self.sessions.touch(ctx, &key, &found.session, now).await
         {
             // The session only ends a little early, if nobody comes again.
             tracing::warn!(user.id = %identity.user_id, %error, "session's use not noted");

@@ -45,8 +45,14 @@ pub(crate) trait Sessions: std::fmt::Debug + Send + Sync {
     /// As it was started and touched; it may be over by now.
     async fn find(&self, ctx: &Ctx, key: &SessionKey) -> Result<Option<Found>, Fault>;
 
-    /// Notes that it was used.
-    async fn touch(&self, ctx: &Ctx, key: &SessionKey, now: DateTime<Utc>) -> Result<(), Fault>;
+    /// Notes that a session was used, which was just found.
+    async fn touch(
+        &self,
+        ctx: &Ctx,
+        key: &SessionKey,
+        session: &Session,
+        now: DateTime<Utc>,
+    ) -> Result<(), Fault>;
 
     /// Ending it twice is fine.
     async fn end(&self, ctx: &Ctx, key: &SessionKey) -> Result<(), Fault>;

@@ -1,5 +1,6 @@
 //! How often the database is asked.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use cache::Spec;
@@ -90,6 +91,21 @@ async fn a_process_that_died_with_the_lease_holds_up_nobody_for_long() {
         "{:?}",
         started.elapsed()
     );
+}
+
+#[tokio::test]
+async fn a_load_that_failed_keeps_nobody_from_the_next() {
+    let world = World::new(Table::default());
+    world.table.set("mug", 7);
+    let cache = world.process_with(FOR_A_MINUTE);
+    world.table.is_away.store(true, Ordering::SeqCst);
+    assert!(cache.get(&ctx(), &"mug".to_owned()).await.is_err());
+    world.table.is_away.store(false, Ordering::SeqCst);
+    // It has the lease, and fills: the third asks nobody.
+    for _ in 0..2 {
+        assert_eq!(get(&cache, "mug").await, Some(7));
+    }
+    assert_eq!(world.table.loads(), 2);
 }
 
 #[tokio::test]

@@ -57,7 +57,7 @@ async fn a_server_that_says_nothing_costs_little_and_soon_nothing() {
         let started = Instant::now();
         assert!(ping(&redises).await.is_err());
         slow += u32::from(started.elapsed() > Duration::from_millis(20));
-        assert!(started.elapsed() < Duration::from_millis(500));
+        assert!(started.elapsed() < Duration::from_secs(3));
     }
     // Five that trip it, and a probe now and then.
     assert!((5..10).contains(&slow), "{slow} waited");

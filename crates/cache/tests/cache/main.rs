@@ -6,7 +6,7 @@ mod freshness;
 mod rates;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -35,6 +35,8 @@ struct Table {
     rows: Arc<Mutex<Rows>>,
     loads: Arc<AtomicU64>,
     takes: Duration,
+    outbox_takes: Duration,
+    is_away: Arc<AtomicBool>,
 }
 
 #[derive(Default)]
@@ -90,6 +92,9 @@ impl Source<String, i64> for Table {
             keys.iter().filter_map(found).collect()
         };
         tokio::time::sleep(self.takes).await;
+        if self.is_away.load(Ordering::SeqCst) {
+            return Err(Fault::Unavailable("the table is away".to_owned()));
+        }
         Ok(found)
     }
 }
@@ -97,6 +102,7 @@ impl Source<String, i64> for Table {
 #[async_trait::async_trait]
 impl Changes<String> for Table {
     async fn waiting(&self, _: &Ctx, limit: u32) -> Result<Vec<Change<String>>, Fault> {
+        tokio::time::sleep(self.outbox_takes).await;
         let rows = self.rows.lock().unwrap();
         Ok(rows.outbox.iter().take(limit as usize).cloned().collect())
     }
@@ -104,6 +110,10 @@ impl Changes<String> for Table {
     async fn put_away(&self, _: &Ctx, ids: &[i64]) -> Result<(), Fault> {
         let mut rows = self.rows.lock().unwrap();
         rows.outbox.retain(|change| !ids.contains(&change.id));
+        Ok(())
+    }
+
+    async fn put_away_older(&self, _: &Ctx, _: Duration) -> Result<(), Fault> {
         Ok(())
     }
 }
@@ -147,8 +157,12 @@ impl World {
             panic!("a command about a key");
         };
         cmd.arg(self.redises.cache.key(key)).arg(rest);
-        let answer: Option<String> = self.redises.cache.ask("test", &cmd).await.unwrap();
-        answer.unwrap_or_default()
+        let answer: redis::Value = self.redises.cache.ask("test", &cmd).await.unwrap();
+        match answer {
+            redis::Value::Int(number) => number.to_string(),
+            redis::Value::Nil => String::new(),
+            answer => redis::from_redis_value(answer).unwrap(),
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! What changed and is not yet told: rows that triggers write (`migrations/inventory`).
 
+use std::time::Duration;
+
 use cache::Change;
 use contract::Sku;
 use sqlx::PgConnection;
@@ -29,5 +31,15 @@ pub(crate) async fn delete(conn: &mut PgConnection, ids: &[i64]) -> db::Result<(
     sqlx::query!("delete from inventory.outbox where id = any($1)", ids)
         .execute(conn)
         .await?;
+    Ok(())
+}
+
+pub(crate) async fn delete_older(conn: &mut PgConnection, than: Duration) -> db::Result<()> {
+    sqlx::query!(
+        "delete from inventory.outbox where created_at < now() - make_interval(secs => $1)",
+        than.as_secs_f64(),
+    )
+    .execute(conn)
+    .await?;
     Ok(())
 }

@@ -6,6 +6,7 @@ use anyhow::ensure;
 
 use super::field::Field;
 use super::history::Verdict;
+use super::psql::Psql;
 use super::race::{LONGEST, PRODUCTS, Race, UPDATES, WRITERS};
 use super::redis;
 use super::report::Findings;
@@ -17,26 +18,44 @@ const OLDEST: Duration = Duration::from_millis(100);
 const AWAY: Duration = Duration::from_secs(1);
 
 /// What goes on meanwhile, each when such a part of the updates is done.
-const FAULTS: [(f64, Fault); 5] = [
-    (0.15, Fault::KillRedis),
-    (0.3, Fault::FreezeRedis),
-    (0.45, Fault::KillRedis),
+const FAULTS: [(f64, Fault); 7] = [
+    (0.1, Fault::FreezeCache),
+    (0.2, Fault::KillRedis),
+    (0.35, Fault::FreezeRedis),
+    (0.5, Fault::FreezeCache),
     (0.6, Fault::RestartWorker),
-    (0.75, Fault::KillRedis),
+    (0.7, Fault::KillRedis),
+    (0.85, Fault::FreezeCache),
 ];
 
 #[derive(Debug, Clone, Copy)]
 enum Fault {
     KillRedis,
     FreezeRedis,
+    /// Only the Redis that has copies: sessions go on, so that much is changed which it does not hear of,
+    /// and it wakes with what it had.
+    FreezeCache,
     RestartWorker,
 }
+
+/// One command, so that it thaws whatever becomes of us.
+const FREEZE_CACHE: &str = r#"
+for process in /proc/[0-9]*; do
+  case $(tr '\0' ' ' <$process/cmdline 2>/dev/null) in
+    *redis-server*:6380*) pid=${process#/proc/}; kill -STOP $pid; sleep 1; kill -CONT $pid; exit ;;
+  esac
+done
+exit 1"#;
+/// At least so many of the reads that are answered come from Redis: else little is shown. With 20 products
+/// that change all the time, many find that theirs just did.
+const FROM_REDIS: f64 = 20.0;
 
 pub(super) async fn reads(field: &Field<'_>) -> anyhow::Result<Findings> {
     let skus = field.skus(PRODUCTS).await?;
     let race = Race::prepare(&field.compose.front_url(), skus).await?;
     let began = field.mark(format!("{WRITERS} writers and {PRODUCTS} readers begin"));
-    let (histories, seen) = race.run(faults(field, &race)).await?;
+    let psql = Psql::open(field).await?;
+    let (histories, seen) = race.run(psql, faults(field, &race)).await?;
     field.mark("the race is over");
     let lost = race.take_back(&histories).await?;
 
@@ -46,10 +65,6 @@ pub(super) async fn reads(field: &Field<'_>) -> anyhow::Result<Findings> {
         "nothing was shown: no write was refused while Redis was away"
     );
     let from_memory = seen.iter().filter(|seen| seen.is_from_memory).count();
-    ensure!(
-        from_memory > 0,
-        "nothing was shown: no read was answered from Redis"
-    );
     let requests: Vec<_> = seen.iter().map(|seen| seen.request(began)).collect();
     let mut found = Findings {
         load: Figures::of(requests.iter()),
@@ -57,7 +72,12 @@ pub(super) async fn reads(field: &Field<'_>) -> anyhow::Result<Findings> {
     };
     let answered = seen.iter().filter(|seen| seen.level.is_some()).count();
     let part = 100.0 * from_memory as f64 / answered as f64;
-    found.figure("reads from Redis, part of those answered", part, "%");
+    found.at_least(
+        "reads from Redis, part of those answered",
+        FROM_REDIS,
+        part,
+        "%",
+    );
     found.figure("times that a writer had to come back", refused as f64, "");
     let verdict = Verdict::of(&histories);
     let ages = &verdict.ages;
@@ -104,6 +124,11 @@ impl Fault {
                 field.freeze(redis::BOX).await?;
                 tokio::time::sleep(AWAY).await;
                 field.thaw(redis::BOX).await.map(drop)
+            }
+            Fault::FreezeCache => {
+                field.mark("freezing the cache alone, for a second");
+                let freeze = ["sh", "-c", FREEZE_CACHE];
+                field.compose.ask(redis::BOX, &freeze).await.map(drop)
             }
             Fault::RestartWorker => field.restart("worker").await.map(drop),
         }

@@ -14,6 +14,7 @@ mod fresh;
 mod history;
 mod load;
 mod overload;
+mod psql;
 mod race;
 mod redis;
 mod report;

@@ -14,6 +14,7 @@ use tokio::time::MissedTickBehavior;
 use uuid::Uuid;
 
 use super::history::{History, Read, Write};
+use super::psql::Psql;
 use super::series::Request;
 use crate::shopper::{Answer, Shopper};
 
@@ -24,6 +25,8 @@ pub(super) const UPDATES: usize = 10_000;
 pub(super) const LONGEST: Duration = Duration::from_secs(300);
 /// How often each product is read: 400 reads a second in all.
 const EVERY: Duration = Duration::from_millis(50);
+/// Between two writes by hand.
+const BY_HAND: Duration = Duration::from_millis(20);
 /// Who is told to come back does so.
 const AGAIN: Duration = Duration::from_millis(50);
 
@@ -77,17 +80,20 @@ impl Race {
     }
 
     /// Runs it until there are enough updates, and what else happens meanwhile. The history of each
-    /// product, and all that was read.
+    /// product, and all that was read. One of the writers goes past the shop, by psql.
     pub(super) async fn run(
         &self,
+        psql: Psql,
         meanwhile: impl Future<Output = anyhow::Result<()>>,
     ) -> anyhow::Result<(Vec<History>, Vec<Seen>)> {
-        let of_writers = self.shelves.chunks(PRODUCTS / WRITERS);
-        let writers = of_writers.map(|own| self.write(own));
+        let (by_hand, by_shop) = self.shelves.split_at(PRODUCTS / WRITERS);
+        let of_writers = by_shop.chunks(PRODUCTS / WRITERS);
+        let by_shop = try_join_all(of_writers.map(|own| self.write(own)));
         let writers = async {
-            let written = try_join_all(writers).await;
+            let written = tokio::try_join!(self.write_by_hand(psql, by_hand), by_shop);
             self.is_over.set(true);
-            written
+            let (by_hand, by_shop) = written?;
+            anyhow::Ok(std::iter::once(by_hand).chain(by_shop).collect::<Vec<_>>())
         };
         let readers = self.shelves.iter().enumerate().map(|(n, shelf)| {
             // Not all at once.
@@ -119,6 +125,36 @@ impl Race {
             if write.acknowledged.is_none() {
                 break;
             }
+            self.updates.set(self.updates.get() + 1);
+        }
+        Ok(written)
+    }
+
+    /// The same, past the shop: no web box knows of it, and no loss of Redis holds it up.
+    async fn write_by_hand(
+        &self,
+        mut psql: Psql,
+        own: &[Shelf],
+    ) -> anyhow::Result<Vec<Vec<Write>>> {
+        let mut written = vec![Vec::new(); own.len()];
+        let mut turns = tokio::time::interval(BY_HAND);
+        for n in (0..own.len()).cycle() {
+            if self.updates.get() >= UPDATES || self.started.elapsed() > LONGEST {
+                break;
+            }
+            turns.tick().await;
+            let Shelf { sku, level } = &own[n];
+            let asked = self.started.elapsed();
+            let now = psql.add_one(sku).await?;
+            let expected = level + written[n].len() as i64 + 1;
+            ensure!(
+                now == expected,
+                "somebody else changed {sku}: expected {expected}, got {now}"
+            );
+            written[n].push(Write {
+                asked,
+                acknowledged: Some(self.started.elapsed()),
+            });
             self.updates.set(self.updates.get() + 1);
         }
         Ok(written)

@@ -34,7 +34,13 @@ impl Sessions for PostgresSessions {
         found
     }
 
-    async fn touch(&self, ctx: &Ctx, key: &SessionKey, now: DateTime<Utc>) -> Result<(), Fault> {
+    async fn touch(
+        &self,
+        ctx: &Ctx,
+        key: &SessionKey,
+        _: &Session,
+        now: DateTime<Utc>,
+    ) -> Result<(), Fault> {
         let shard = self.0.shard(key.bucket);
         let mut tx = shard.write(ctx, "touch_session").await?;
         store::sessions::touch(&mut tx, key, now).await?;

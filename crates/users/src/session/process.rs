@@ -69,7 +69,13 @@ impl Sessions for ProcessSessions {
         found
     }
 
-    async fn touch(&self, _: &Ctx, key: &SessionKey, now: DateTime<Utc>) -> Result<(), Fault> {
+    async fn touch(
+        &self,
+        _: &Ctx,
+        key: &SessionKey,
+        _: &Session,
+        now: DateTime<Utc>,
+    ) -> Result<(), Fault> {
         if let Some(session) = self.lock().get_mut(&key.token_hash) {
             session.last_seen_at = session.last_seen_at.max(now);
         }
@@ -113,18 +119,22 @@ mod tests {
         Ctx::background("test", Duration::from_secs(60))
     }
 
+    fn session(second: u64, expires_at: DateTime<Utc>) -> Session {
+        Session {
+            user: UserId::new(),
+            created_at: at(second),
+            last_seen_at: at(second),
+            expires_at,
+        }
+    }
+
     async fn start(
         sessions: &ProcessSessions,
         second: u64,
         expires_at: DateTime<Utc>,
     ) -> SessionKey {
         let (_, key) = new_token(Bucket(0)).unwrap();
-        let session = Session {
-            user: UserId::new(),
-            created_at: at(second),
-            last_seen_at: at(second),
-            expires_at,
-        };
+        let session = session(second, expires_at);
         sessions.start(&ctx(), &key, &session).await.unwrap();
         key
     }
@@ -138,7 +148,8 @@ mod tests {
         let sessions = ProcessSessions::with_room_for(2);
         let first = start(&sessions, 1, FOR_EVER).await;
         let second = start(&sessions, 2, FOR_EVER).await;
-        sessions.touch(&ctx(), &first, at(3)).await.unwrap();
+        let used = session(1, FOR_EVER);
+        sessions.touch(&ctx(), &first, &used, at(3)).await.unwrap();
         let third = start(&sessions, 4, FOR_EVER).await;
         assert!(lives(&sessions, &first).await);
         assert!(!lives(&sessions, &second).await);

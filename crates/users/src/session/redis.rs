@@ -6,7 +6,7 @@
 //!
 //! Those that began in Postgres, before there was a Redis, are moved over when they are used next.
 
-use std::sync::{LazyLock, Mutex, PoisonError};
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use cache::Redis;
@@ -26,15 +26,10 @@ const SETS: &str = "sessions-of:";
 /// Of one user, the newest: more than anybody has devices, and a bound to what one account can fill.
 const MOST_OF_A_USER: u32 = 50;
 
-/// Between two looks whether Postgres has any left, once it had none: a box that does not know of Redis
-/// may still be running beside us.
-const LOOK_AGAIN: Duration = Duration::from_secs(10);
-
 #[derive(Debug)]
 pub(super) struct RedisSessions {
     redis: Redis,
     before: PostgresSessions,
-    none_before: Mutex<Option<Instant>>,
     idle: Duration,
 }
 
@@ -62,11 +57,12 @@ return 1
     )
 });
 
-/// KEYS: the session; ARGV: seen, gone. It may have ended meanwhile.
+/// KEYS: the session; ARGV: seen, gone. It may have ended meanwhile, or been seen later.
 static TOUCH: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         r"
-if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
+local before = redis.call('HGET', KEYS[1], 'seen')
+if not before or tonumber(before) >= tonumber(ARGV[1]) then return 0 end
 redis.call('HSET', KEYS[1], 'seen', ARGV[1])
 redis.call('PEXPIREAT', KEYS[1], ARGV[2])
 return 1
@@ -104,7 +100,6 @@ impl RedisSessions {
         RedisSessions {
             redis,
             before,
-            none_before: Mutex::default(),
             idle,
         }
     }
@@ -160,40 +155,23 @@ impl RedisSessions {
     /// is told, and the transaction commits after: a log-out at the same time waits for it and then
     /// ends what we moved; a crash in between leaves it in both places, to be moved again.
     async fn import(&self, ctx: &Ctx, key: &SessionKey) -> Result<Option<Session>, Fault> {
-        if !self.may_be_before(ctx).await? {
-            return Ok(None);
-        }
         let shard = self.before.0.shard(key.bucket);
+        {
+            // Most of those that Redis does not know are over: they cost a read, and no transaction.
+            let mut conn = shard.read_primary(ctx, "find_session").await?;
+            if store::sessions::find(&mut conn, key).await?.is_none() {
+                return self.look(key).await;
+            }
+        }
         let mut tx = shard.write(ctx, "move_session").await?;
         let Some(session) = store::sessions::take(&mut tx, key).await? else {
-            return Ok(None);
+            // Somebody else was faster: to move it, or to end it.
+            drop(tx);
+            return self.look(key).await;
         };
         self.put(key, &session).await?;
         tx.commit().await?;
         Ok(Some(session))
-    }
-
-    /// Whether Postgres may have any: when all are moved, what Redis does not know is unknown.
-    async fn may_be_before(&self, ctx: &Ctx) -> Result<bool, Fault> {
-        let none_since = *self.none_before();
-        if none_since.is_some_and(|since| since.elapsed() < LOOK_AGAIN) {
-            return Ok(false);
-        }
-        for shard in self.before.0.shards() {
-            let mut conn = shard.read_primary(ctx, "any_session").await?;
-            if store::sessions::any(&mut conn).await? {
-                *self.none_before() = None;
-                return Ok(true);
-            }
-        }
-        *self.none_before() = Some(Instant::now());
-        Ok(false)
-    }
-
-    fn none_before(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {
-        self.none_before
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -227,10 +205,13 @@ impl Sessions for RedisSessions {
         }))
     }
 
-    async fn touch(&self, _: &Ctx, key: &SessionKey, now: DateTime<Utc>) -> Result<(), Fault> {
-        let Some(session) = self.look(key).await? else {
-            return Ok(());
-        };
+    async fn touch(
+        &self,
+        _: &Ctx,
+        key: &SessionKey,
+        session: &Session,
+        now: DateTime<Utc>,
+    ) -> Result<(), Fault> {
         let mut touch = TOUCH.prepare_invoke();
         touch
             .key(self.key(key))
@@ -241,18 +222,14 @@ impl Sessions for RedisSessions {
 
     async fn end(&self, ctx: &Ctx, key: &SessionKey) -> Result<(), Fault> {
         // First where it may be moved away from: see `import`.
-        if self.may_be_before(ctx).await? {
-            self.before.end(ctx, key).await?;
-        }
+        self.before.end(ctx, key).await?;
         let mut end = END.prepare_invoke();
         end.key(self.key(key)).arg(self.redis.key(SETS));
         Ok(self.redis.run::<()>("end_session", &end).await?)
     }
 
     async fn end_all(&self, ctx: &Ctx, user: UserId) -> Result<(), Fault> {
-        if self.may_be_before(ctx).await? {
-            self.before.end_all(ctx, user).await?;
-        }
+        self.before.end_all(ctx, user).await?;
         let mut end = END_ALL.prepare_invoke();
         end.key(self.set_of(user));
         Ok(self.redis.run::<()>("end_sessions", &end).await?)

@@ -1,5 +1,7 @@
 //! Who changed and is not yet told: rows that a trigger writes (`migrations/users`).
 
+use std::time::Duration;
+
 use cache::Change;
 use contract::UserId;
 use db::Result;
@@ -25,5 +27,15 @@ pub(crate) async fn delete(db: &mut PgConnection, ids: &[i64]) -> Result<()> {
     sqlx::query!("delete from users.outbox where id = any($1)", ids)
         .execute(db)
         .await?;
+    Ok(())
+}
+
+pub(crate) async fn delete_older(db: &mut PgConnection, than: Duration) -> Result<()> {
+    sqlx::query!(
+        "delete from users.outbox where created_at < now() - make_interval(secs => $1)",
+        than.as_secs_f64(),
+    )
+    .execute(db)
+    .await?;
     Ok(())
 }

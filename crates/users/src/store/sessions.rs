@@ -59,12 +59,6 @@ pub(crate) async fn find(
     )))
 }
 
-/// Whether there is any at all in this shard.
-pub(crate) async fn any(db: &mut PgConnection) -> Result<bool> {
-    let row = sqlx::query!(r#"select exists (select from users.sessions) as "any!""#);
-    Ok(row.fetch_one(db).await?.any)
-}
-
 pub(crate) async fn touch(
     db: &mut PgConnection,
     key: &SessionKey,
