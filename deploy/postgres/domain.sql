@@ -1,5 +1,5 @@
 -- A domain's role and schema, named for it. The role owns nothing else and sees no other domain.
--- As the shop reads it (crates/db/src/secret.rs), without the end of its line: psql takes the \n.
+-- As the shop reads it (crates/contract/src/secret.rs), without the end of its line: psql takes the \n.
 \set password `sed '$ s/\r$//' /run/secrets/db-:domain`
 
 select format('create role %I', :'domain') where to_regrole(:'domain') is null \gexec

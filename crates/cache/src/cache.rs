@@ -103,8 +103,8 @@ where
         Ok(found.remove(key))
     }
 
-    /// Those that exist among these, with one question to Redis, and at most one to the database for all
-    /// that are not there.
+    /// Those that exist among these, with one question to Redis and, as a rule, one to the database for
+    /// all that are not there.
     pub async fn get_many(&self, ctx: &Ctx, keys: &[K]) -> Result<HashMap<K, V>, Fault> {
         let Some(redis) = &self.inner.redis else {
             let loaded = self.inner.source.load(ctx, keys).await?;

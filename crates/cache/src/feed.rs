@@ -40,7 +40,8 @@ pub struct Change<K> {
 /// A domain's outbox of changes. Each row is written in the transaction that makes the change.
 #[async_trait::async_trait]
 pub trait Changes<K>: Send + Sync {
-    /// All that were committed and not yet put away, at most `limit`; reads the primary.
+    /// All that were committed and not yet put away, at most `limit`; reads the primary. Not those after the
+    /// last one seen: of two transactions the one with the lower id may commit later.
     async fn waiting(&self, ctx: &Ctx, limit: u32) -> Result<Vec<Change<K>>, Fault>;
 
     /// Deletes them: the cache knows.
@@ -143,7 +144,10 @@ where
         }
         if pass.delivered > 0 {
             let ids: Vec<i64> = waiting.iter().map(|one| one.id).collect();
-            self.changes.put_away(&ctx, &ids).await?;
+            if let Err(error) = self.changes.put_away(&ctx, &ids).await {
+                // The next pass tells them again, which is harmless.
+                debug!(%error, "changes are told, but not put away");
+            }
         }
         Ok(pass)
     }

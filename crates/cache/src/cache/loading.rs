@@ -20,12 +20,14 @@ use crate::flights::{How, Landed, Lead};
 
 /// So many looks for what another process is loading, and then the database is asked beside it. A database
 /// in trouble takes longer than usual, and is not helped by being asked for the same by each box.
-const LOOKS: u32 = 50;
+const LOOKS_FOR_OTHERS: u32 = 50;
 /// Longest time for which a lease keeps others from loading: longer than the database takes, unless it
 /// is in trouble.
 const LEASE: Duration = Duration::from_secs(2);
 
-/// Fills what is still leased by the caller, unless something newer is there. For each entry its key
+/// Fills what is still leased by the caller, unless something newer is there: an entry begins with its
+/// version in 16 digits, one that is missing is the empty text, and one that says that something was
+/// replaced has the version of what replaced it. For each entry its key
 /// and that of its lease; then token, version, entry, milliseconds.
 static FILL: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
@@ -253,7 +255,7 @@ where
 
     /// Another process is loading these: looks until they are there, or nobody is at it any more.
     async fn wait_for_others(&self, ctx: &Ctx, redis: &Redis, mut leads: Vec<Lead<K, V>>) {
-        for _ in 0..LOOKS {
+        for _ in 0..LOOKS_FOR_OTHERS {
             if leads.is_empty() {
                 return;
             }

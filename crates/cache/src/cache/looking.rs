@@ -16,7 +16,7 @@ use crate::client::{self, Redis};
 use crate::entry::{self, Entry};
 
 /// So many looks for a heartbeat, and then the database is asked: ten times what that takes.
-const LOOKS: u32 = 12;
+const LOOKS_FOR_HEARTBEAT: u32 = 12;
 /// Who waited for a heartbeat in vain speaks for all who come in this time after him.
 const VAIN: Duration = Duration::from_millis(500);
 
@@ -78,7 +78,7 @@ where
             return Ok(found);
         }
         let waiting = &self.inner.waiting;
-        for _ in 0..LOOKS {
+        for _ in 0..LOOKS_FOR_HEARTBEAT {
             self.inner.unvouched.notify_one();
             if waiting.is_vain() {
                 return Ok(None);
