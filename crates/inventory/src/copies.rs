@@ -12,10 +12,8 @@ use db::Db;
 
 use crate::store::{outbox, products};
 
-/// Of the pool's ten connections: checkouts have the others. More from each of a few web boxes would only queue inside a
-/// Postgres of a quarter of a core; and when Redis goes, each of them is a connection to be made first,
-/// which costs it as much as fifty reads.
-const PLACES_AT_THE_DATABASE: usize = 2;
+/// Of the pool's ten connections: checkouts have the others.
+const PLACES_AT_THE_DATABASE: usize = 6;
 
 /// Stock changes with each sale, and is read with each page.
 const PRODUCTS: Spec = Spec {
