@@ -196,7 +196,7 @@ mod tests {
 
     #[test]
     fn hops_are_told_by_their_descriptions() {
-        let timing = r#"lb;desc="lb";dur=2.1, web;desc="web-2";dur=1.8, db;desc="db read";dur=0.8, db;desc="db any""#;
+        let timing = r#"lb;desc="web-9";dur=2.1, web;desc="web-2";dur=1.8, db;desc="db read";dur=0.8, db;desc="db any""#;
         let found = |name| hops(timing, name).collect::<Vec<_>>();
         assert_eq!(found("web"), ["web-2"]);
         assert_eq!(found("db"), ["db read", "db any"]);

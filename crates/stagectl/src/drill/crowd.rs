@@ -151,8 +151,7 @@ impl Person {
             let answer = self.answer(self.post("/login").form(&form)).await?;
             match answer.status.as_u16() {
                 303 => {
-                    let home = web_box(answer.header("server-timing"));
-                    self.home = home.context("no box signed the answer")?.to_owned();
+                    self.home = answer.web_box()?.to_owned();
                     self.is_logged_in = true;
                     return Ok(());
                 }
@@ -204,12 +203,6 @@ fn leads_to_log_in(answer: &Answer) -> bool {
     answer.header(LOCATION.as_str()).starts_with("/login")
 }
 
-/// The web box that made an answer: `web;desc="web-2";dur=1.9` among the hops.
-fn web_box(timing: &str) -> Option<&str> {
-    let (_, rest) = timing.split_once("web;desc=\"")?;
-    rest.split_once('"').map(|(name, _)| name)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -232,12 +225,5 @@ mod tests {
         );
         assert_eq!((asked.logged_out(), asked.baskets_lost), (2, 1));
         assert_eq!(asked.part_logged_out(), 50.0);
-    }
-
-    #[test]
-    fn the_box_that_made_an_answer_is_the_web_box() {
-        let timing = "lb;desc=\"web-9\";dur=3.1, web;desc=\"web-2\";dur=1.9, db;desc=\"db\"";
-        assert_eq!(web_box(timing), Some("web-2"));
-        assert_eq!(web_box("lb;dur=1"), None);
     }
 }
