@@ -107,11 +107,7 @@ where
     /// all that are not there.
     pub async fn get_many(&self, ctx: &Ctx, keys: &[K]) -> Result<HashMap<K, V>, Fault> {
         let Some(redis) = &self.inner.redis else {
-            let loaded = self.inner.source.load(ctx, keys).await?;
-            return Ok(loaded
-                .into_iter()
-                .map(|(key, one)| (key, one.value))
-                .collect());
+            return Ok(values(self.inner.source.load(ctx, keys).await?).collect());
         };
         if keys.is_empty() {
             return Ok(HashMap::new());
@@ -168,6 +164,13 @@ where
     fn heartbeat(&self, redis: &Redis) -> String {
         redis.key(format_args!("cache:heartbeat:{}", self.inner.spec.prefix))
     }
+}
+
+/// What was loaded, without the versions.
+fn values<K, V>(
+    loaded: impl IntoIterator<Item = (K, Versioned<V>)>,
+) -> impl Iterator<Item = (K, V)> {
+    loaded.into_iter().map(|(key, one)| (key, one.value))
 }
 
 impl<K, V> Clone for Cache<K, V> {

@@ -5,14 +5,27 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use redis::Script;
+use serde::{Deserialize, Serialize};
 
 use crate::client::{Redis, Result};
 
-/// `burst` at once, then `per_minute`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// `{ burst = 5, per_minute = 6 }`: five at once, then one every ten seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Rate {
     pub burst: NonZeroU32,
     pub per_minute: NonZeroU32,
+}
+
+impl Rate {
+    /// # Panics
+    /// If one of them is zero.
+    pub const fn new(burst: u32, per_minute: u32) -> Rate {
+        Rate {
+            burst: NonZeroU32::new(burst).unwrap(),
+            per_minute: NonZeroU32::new(per_minute).unwrap(),
+        }
+    }
 }
 
 /// Counts attempts under any number of keys. Cheap to clone.

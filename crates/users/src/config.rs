@@ -1,8 +1,9 @@
 //! `[users]`: how the domain guards itself.
 
-use std::num::{NonZeroU32, NonZeroUsize};
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
+use cache::Rate;
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,14 +53,6 @@ pub struct LogInConfig {
     pub client: Rate,
 }
 
-/// `{ burst = 5, per_minute = 6 }`: five at once, then one every ten seconds.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Rate {
-    pub burst: NonZeroU32,
-    pub per_minute: NonZeroU32,
-}
-
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SessionConfig {
@@ -104,15 +97,6 @@ impl Default for LogInConfig {
             account: Rate::new(30, 30),
             // Generous: a classroom shares one address.
             client: Rate::new(600, 600),
-        }
-    }
-}
-
-impl Rate {
-    const fn new(burst: u32, per_minute: u32) -> Rate {
-        Rate {
-            burst: NonZeroU32::new(burst).unwrap(),
-            per_minute: NonZeroU32::new(per_minute).unwrap(),
         }
     }
 }

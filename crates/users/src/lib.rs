@@ -25,7 +25,7 @@ pub mod seed;
 
 pub use audit::audit;
 pub use clock::Clock;
-pub use config::{Config, HashingConfig, LogInConfig, Rate, SessionConfig, SessionStore};
+pub use config::{Config, HashingConfig, LogInConfig, SessionConfig, SessionStore};
 pub use seed::seed;
 pub use service::Service;
 

@@ -7,7 +7,7 @@ use std::hash::{BuildHasher, Hash, RandomState};
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
-use cache::{Limiter, Redis};
+use cache::{Limiter, Rate, Redis};
 use contract::text::Email;
 use contract::{Fault, UsersError};
 use governor::clock::Clock;
@@ -18,7 +18,7 @@ use governor::{Quota, RateLimiter};
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
-use crate::config::{LogInConfig, Rate};
+use crate::config::LogInConfig;
 
 #[derive(Debug)]
 pub(crate) enum LogInLimits {
@@ -78,18 +78,14 @@ impl Limits {
 }
 
 /// Addresses are hashed, so that keys have one length. That hides no IPv4 address from who looks into Redis.
-fn keys(config: &LogInConfig, email: &Email, client: IpAddr) -> [(String, cache::Rate); 3] {
+fn keys(config: &LogInConfig, email: &Email, client: IpAddr) -> [(String, Rate); 3] {
     let key = |of: &str, what: String, rate: &Rate| {
         let hash = Sha256::digest(what);
         let hash: String = hash[..16]
             .iter()
             .map(|byte| format!("{byte:02x}"))
             .collect();
-        let rate = cache::Rate {
-            burst: rate.burst,
-            per_minute: rate.per_minute,
-        };
-        (format!("log-in:{of}:{hash}"), rate)
+        (format!("log-in:{of}:{hash}"), *rate)
     };
     let (email, client) = (email.as_str(), client.to_string());
     [

@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::tally::Tally;
-use super::{Cache, LOOK_AGAIN, Versioned};
+use super::{Cache, LOOK_AGAIN, Versioned, values};
 use crate::client::Redis;
 use crate::entry::{self, Entry, Value};
 use crate::flights::{How, Landed, Lead};
@@ -27,8 +27,8 @@ const LEASE: Duration = Duration::from_secs(2);
 
 /// Fills what is still leased by the caller, unless something newer is there: an entry begins with its
 /// version in 16 digits, one that is missing is the empty text, and one that says that something was
-/// replaced has the version of what replaced it. For each entry its key
-/// and that of its lease; then token, version, entry, milliseconds.
+/// replaced has the version of what replaced it. For each entry its key and that of its lease; then
+/// token, version, entry, milliseconds.
 static FILL: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         r"
@@ -123,7 +123,7 @@ where
         if !lost.is_empty() {
             let loaded = self.ask_source(ctx, &lost).await?;
             tally.bypass += lost.len() as u64;
-            found.extend(loaded.into_iter().map(|(key, one)| (key, one.value)));
+            found.extend(values(loaded));
         }
         Ok(())
     }
@@ -200,7 +200,7 @@ where
             return;
         }
         let started = Instant::now();
-        let mut loaded = match self.ask_source(ctx, &keys_of(&leads)).await {
+        let loaded = match self.ask_source(ctx, &keys_of(&leads)).await {
             Ok(loaded) => loaded,
             Err(fault) => {
                 self.give_up(redis, &leads).await;
@@ -237,8 +237,7 @@ where
         if let Err(error) = filled {
             tracing::debug!(%error, cache = spec.name, "not filled");
         }
-        let values = loaded.drain().map(|(key, one)| (key, one.value)).collect();
-        land_all(leads, Ok(values), How::Loaded);
+        land_all(leads, Ok(values(loaded).collect()), How::Loaded);
     }
 
     /// Nothing was loaded: whoever comes next may try.
@@ -296,11 +295,7 @@ where
             return;
         }
         let loaded = self.ask_source(ctx, &keys_of(&leads)).await;
-        let values = loaded.map(|loaded| {
-            let values = loaded.into_iter().map(|(key, one)| (key, one.value));
-            values.collect()
-        });
-        land_all(leads, values, how);
+        land_all(leads, loaded.map(|loaded| values(loaded).collect()), how);
     }
 
     async fn ask_source(&self, ctx: &Ctx, keys: &[K]) -> Result<HashMap<K, Versioned<V>>, Fault> {

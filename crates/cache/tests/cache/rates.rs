@@ -1,22 +1,14 @@
 //! Rates that several processes count together.
 
-use std::num::NonZeroU32;
 use std::time::Duration;
 
 use cache::{Limiter, Rate};
 use testkit::redis;
 
-fn rate(burst: u32, per_minute: u32) -> Rate {
-    Rate {
-        burst: NonZeroU32::new(burst).unwrap(),
-        per_minute: NonZeroU32::new(per_minute).unwrap(),
-    }
-}
-
 fn both(account: &str, client: &str) -> [(String, Rate); 2] {
     [
-        (format!("client:{client}"), rate(3, 60)),
-        (format!("account:{account}"), rate(5, 6)),
+        (format!("client:{client}"), Rate::new(3, 60)),
+        (format!("account:{account}"), Rate::new(5, 6)),
     ]
 }
 
@@ -24,7 +16,7 @@ fn both(account: &str, client: &str) -> [(String, Rate); 2] {
 async fn attempts_at_two_boxes_are_counted_together() {
     let redises = redis();
     let boxes = [(); 2].map(|()| Limiter::new(redises.sessions.clone()));
-    let rate = [("ada".to_owned(), rate(5, 6))];
+    let rate = [("ada".to_owned(), Rate::new(5, 6))];
     for n in 0..5 {
         assert_eq!(boxes[n % 2].attempt(&rate).await.unwrap(), None, "{n}");
     }
@@ -66,7 +58,7 @@ async fn what_one_key_refuses_is_not_counted_under_the_next() {
 async fn time_gives_attempts_back() {
     let limiter = Limiter::new(redis().sessions);
     // One in 50 ms.
-    let rate = [("ada".to_owned(), rate(1, 1_200))];
+    let rate = [("ada".to_owned(), Rate::new(1, 1_200))];
     assert_eq!(limiter.attempt(&rate).await.unwrap(), None);
     let wait = limiter.attempt(&rate).await.unwrap().expect("a second");
     tokio::time::sleep(wait).await;

@@ -13,7 +13,7 @@ use cache::Redis;
 use chrono::{DateTime, Utc};
 use contract::{Ctx, Fault, UserId};
 use metrics::counter;
-use redis::{Script, ScriptInvocation};
+use redis::Script;
 use uuid::Uuid;
 
 use super::postgres::PostgresSessions;
@@ -120,7 +120,7 @@ impl RedisSessions {
     }
 
     async fn put(&self, key: &SessionKey, session: &Session) -> Result<(), Fault> {
-        let mut start: ScriptInvocation<'_> = START.prepare_invoke();
+        let mut start = START.prepare_invoke();
         start.key(self.key(key)).key(self.set_of(session.user));
         start
             .arg(session.user.0.to_string())

@@ -179,10 +179,7 @@ async fn a_wrong_password_and_an_unknown_address_look_the_same(pool: PgPool) {
 #[sqlx::test]
 async fn says_when_to_try_again(pool: PgPool) {
     let mut config = Config::default();
-    config.log_in.account = users::Rate {
-        burst: std::num::NonZeroU32::MIN,
-        per_minute: std::num::NonZeroU32::MIN,
-    };
+    config.log_in.account = cache::Rate::new(1, 1);
     let world = World::configured(pool, &config);
     let credentials = json!({"email": "ada@example.test", "password": PASSWORD});
     world.post("/api/v1/sessions", credentials.clone()).await;

@@ -69,10 +69,7 @@ async fn refuses_the_sixth_attempt(pool: PgPool) {
 #[sqlx::test]
 async fn a_client_that_tries_everybody_is_refused(pool: PgPool) {
     let mut config = Config::default();
-    config.log_in.client = users::Rate {
-        burst: std::num::NonZeroU32::MIN,
-        per_minute: std::num::NonZeroU32::MIN,
-    };
+    config.log_in.client = cache::Rate::new(1, 1);
     let world = World::configured(pool, &config);
     let first = world.log_in("ada@example.test", PASSWORD).await;
     assert!(

@@ -5,7 +5,7 @@ use super::*;
 use contract::Fault;
 use contract::users::SessionToken;
 use futures::future::join_all;
-use users::{Rate, SessionStore};
+use users::SessionStore;
 
 impl World {
     /// Another box on the same data, which has learned of Redis.
@@ -168,8 +168,8 @@ async fn a_token_is_stored_hashed_in_redis(pool: PgPool) {
 #[sqlx::test]
 async fn of_one_user_the_newest_fifty_live(pool: PgPool) {
     let mut config = in_redis();
-    let many: Rate = serde_json::from_str(r#"{"burst":100,"per_minute":100}"#).unwrap();
-    config.log_in.account = many.clone();
+    let many = cache::Rate::new(100, 100);
+    config.log_in.account = many;
     config.log_in.account_and_client = many;
     let world = World::with(pool, Some(testkit::redis()), &config);
     world.register("ada@example.test").await.unwrap();
