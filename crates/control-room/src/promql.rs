@@ -264,8 +264,8 @@ pub(crate) const PAGE_QUERIES: Query = query(
 
 // -- panels that only some stages have: empty without the metric ---------------------------------------
 
-/// What each process takes of the cap of its box, where that has several. Of the cap, not of what is used: at rest that
-/// would divide next to nothing by next to nothing.
+/// What each process takes of the cap of its box, where that has several. Of the cap, not of what is
+/// used: at rest that would divide next to nothing by next to nothing.
 pub(crate) const PROCESSES: Query = query(
     "processes",
     "max by (box, process) (rate(box_process_cpu_seconds_total[12s])) / on (box) group_left () max by (box) (box_cpu_limit_cores)",
