@@ -30,7 +30,8 @@ pub struct ShardConfig {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PoolConfig {
-    /// Connections to each node. More than a small box has work for only queue inside Postgres.
+    /// Connections to each node, kept for as long as the server does. More than a small box has work for
+    /// only queue inside Postgres, and each that a rush makes costs it the work of a dozen pages.
     pub max_connections: NonZeroU32,
     /// How long a request waits for a free connection before it is told to come back.
     #[serde(with = "humantime_serde")]
@@ -43,7 +44,7 @@ pub struct PoolConfig {
 impl Default for PoolConfig {
     fn default() -> PoolConfig {
         PoolConfig {
-            max_connections: const { NonZeroU32::new(10).unwrap() },
+            max_connections: const { NonZeroU32::new(6).unwrap() },
             wait: Duration::from_secs(2),
             statement_timeout: Duration::from_secs(5),
         }

@@ -45,6 +45,9 @@ impl Node {
             ]);
         let pool = PgPoolOptions::new()
             .max_connections(config.pool.max_connections.get())
+            // A pool of one size: one that shrinks at rest makes its connections when there is least time.
+            .min_connections(config.pool.max_connections.get())
+            .idle_timeout(None)
             .acquire_timeout(config.pool.wait)
             .test_before_acquire(false)
             .before_acquire(|conn, meta| {

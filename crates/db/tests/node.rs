@@ -1,5 +1,6 @@
 //! A configured node, on a real Postgres and behind a network that goes silent.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::time::{Duration, Instant};
 
@@ -93,4 +94,21 @@ async fn silent_connections_leave_the_pool_within_seconds(pool: PgPool) {
         let error = Fault::from(error);
         assert!(mended.elapsed() < 30 * second, "the pool is empty: {error}");
     }
+}
+
+#[sqlx::test(migrations = false)]
+async fn a_warm_pool_has_made_all_its_connections(pool: PgPool) {
+    let server = pool.connect_options();
+    let db = configured(&server, server.get_host(), server.get_port());
+    let ctx = Ctx::background("test", Duration::from_secs(30));
+    let mut backends = BTreeSet::new();
+    for mut conn in db.warm_up(&ctx).await.unwrap() {
+        let row = sqlx::query("select pg_backend_pid()").fetch_one(&mut *conn);
+        backends.insert(row.await.unwrap().get::<i32, _>(0));
+    }
+    assert_eq!(backends.len(), 2);
+    // And keeps them: who comes later is answered by one of these.
+    let mut conn = db.read(&ctx, "later").await.unwrap();
+    let row = sqlx::query("select pg_backend_pid()").fetch_one(&mut *conn);
+    assert!(backends.contains(&row.await.unwrap().get(0)));
 }

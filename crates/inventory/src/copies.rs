@@ -12,8 +12,8 @@ use db::Db;
 
 use crate::store::{outbox, products};
 
-/// Of the pool's ten connections: checkouts have the others.
-const PLACES_AT_THE_DATABASE: usize = 6;
+/// Of the pool's six connections: checkouts have the others.
+const PLACES_AT_THE_DATABASE: usize = 4;
 
 /// Stock changes with each sale, and is read with each page.
 const PRODUCTS: Spec = Spec {

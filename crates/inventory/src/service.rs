@@ -42,6 +42,14 @@ impl Service {
         self.copies.feed(&self.db)
     }
 
+    /// Makes its connections to the database, and the plan on each for what is asked when the cache is gone.
+    pub async fn warm_up(&self, ctx: &Ctx) -> db::Result<()> {
+        for mut conn in self.db.warm_up(ctx).await? {
+            products::by_sku(&mut conn, &[]).await?;
+        }
+        Ok(())
+    }
+
     /// Page by page from the cache: which products, and then what they are now.
     async fn listed(
         &self,

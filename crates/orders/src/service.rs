@@ -9,9 +9,11 @@ use contract::{
 };
 use db::Db;
 use tokio::sync::Semaphore;
+use uuid::Uuid;
 
 use crate::doorbell::Doorbell;
 use crate::scatter;
+use crate::store::cart;
 
 /// The domain, in this process. Cheap to clone.
 #[derive(Clone)]
@@ -31,6 +33,15 @@ impl Service {
             inventory,
             asking: Arc::new(Semaphore::new(scatter::AT_ONCE)),
         }
+    }
+
+    /// Makes its connections to the database, and the plan on each for what is asked most.
+    pub async fn warm_up(&self, ctx: &Ctx) -> db::Result<()> {
+        let nobody = UserId(Uuid::nil());
+        for mut conn in self.db.warm_up(ctx).await? {
+            cart::items(&mut conn, nobody).await?;
+        }
+        Ok(())
     }
 }
 

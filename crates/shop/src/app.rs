@@ -19,6 +19,8 @@ use crate::config::{Config, SeedConfig};
 use crate::seed::seed;
 use crate::starting::Starting;
 
+/// Longest time for the connections to the database to be made: a hundred times what it takes at rest.
+const WARM_UP: Duration = Duration::from_secs(20);
 /// Between two sweeps of ended sessions.
 const SWEEP: Duration = Duration::from_secs(60);
 /// Sessions in a sweep: a transaction of milliseconds.
@@ -110,7 +112,23 @@ impl App {
             .migrate(&orders::MIGRATOR)
             .await
             .context("schema orders")?;
-        seed(&self.databases, sizes, starting).await
+        seed(&self.databases, sizes, starting).await?;
+        starting.tell("connecting to the database");
+        self.warm_up().await;
+        Ok(())
+    }
+
+    /// So that its first visitors wait no longer than any other. A box that cannot is opened all the same.
+    async fn warm_up(&self) {
+        let ctx = Ctx::background("warm-up", WARM_UP);
+        let warm = async {
+            self.inventory.warm_up(&ctx).await?;
+            self.users.warm_up(&ctx).await?;
+            self.orders.warm_up(&ctx).await
+        };
+        if let Err(error) = warm.await {
+            warn!(%error, "not all connections to the database are made");
+        }
     }
 
     /// The pages.

@@ -118,7 +118,12 @@ async fn first_stage(stages: &Compose, one: Stage) -> anyhow::Result<()> {
 
 /// What must never be seen by anybody, each time; the rest where there is time for it.
 async fn drills(stages: &Compose, stage: Stage, full: bool) -> anyhow::Result<()> {
-    let each_time = [Drill::KillWeb, Drill::Deploy, Drill::FreshReads];
+    let each_time = [
+        Drill::KillWeb,
+        Drill::Deploy,
+        Drill::KillRedis,
+        Drill::FreshReads,
+    ];
     for drill in Drill::of(stage) {
         if full || (stage.has_balancer() && each_time.contains(&drill)) {
             ensure!(

@@ -11,8 +11,8 @@ use db::Db;
 
 use crate::store::{self, outbox};
 
-/// Of the pool's ten connections: log-ins have the others.
-const PLACES_AT_THE_DATABASE: usize = 6;
+/// Of the pool's six connections: log-ins have the others.
+const PLACES_AT_THE_DATABASE: usize = 4;
 
 /// Changes seldom. A new name that other boxes show two seconds late harms nobody.
 const IDENTITIES: Spec = Spec {

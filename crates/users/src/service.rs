@@ -65,6 +65,14 @@ impl Service {
         copies::feed(&self.identities, &self.db)
     }
 
+    /// Makes its connections to the database, and the plan on each for what is asked when the cache is gone.
+    pub async fn warm_up(&self, ctx: &Ctx) -> db::Result<()> {
+        for mut conn in self.db.warm_up(ctx).await? {
+            store::identities(&mut conn, Bucket(0), &[]).await?;
+        }
+        Ok(())
+    }
+
     /// Deletes sessions past their absolute end, at most `limit` in each shard; says how many.
     /// Sessions that ended by idling are dead already, and go with their absolute end too.
     pub async fn expire_sessions(&self, ctx: &Ctx, limit: u32) -> Result<u64, UsersError> {
