@@ -64,7 +64,9 @@ pub(crate) enum Drill {
 impl Drill {
     fn shows(self) -> &'static str {
         match self {
-            Drill::KillWeb => "one of three web boxes is killed: nobody who may ask again fails",
+            Drill::KillWeb => {
+                "one of three web boxes is killed: nobody fails who may ask again, nobody is logged out"
+            }
             Drill::FreezeWeb => "one web box stops without a word: it is left out within 2 s",
             Drill::SlowWeb => "one web box has a twentieth of its CPU: it is given less",
             Drill::FlakyWeb => "one web box fails half its requests: clients hardly notice",

@@ -118,6 +118,12 @@ impl Report {
         println!(
             "{requests} requests, {failed} failed, p50 {p50_ms:.1} ms, p99 {p99_ms:.1} ms, {gets_over_1s} GETs over 1 s"
         );
+        for (status, times) in &self.load.failed_with {
+            match status {
+                0 => println!("no answer: {times} times"),
+                status => println!("failed with {status}: {times} times"),
+            }
+        }
         for figure in &self.figures {
             println!("{}: {}", figure.name, shown(figure.value, figure.unit));
         }

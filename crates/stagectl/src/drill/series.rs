@@ -50,6 +50,8 @@ pub(crate) struct Figures {
     pub(crate) requests: usize,
     pub(crate) failed: usize,
     pub(crate) failed_gets: usize,
+    /// How many failed with which status; 0 is no answer.
+    pub(crate) failed_with: BTreeMap<u16, usize>,
     pub(crate) gets_over_1s: usize,
     pub(crate) p50_ms: f64,
     pub(crate) p99_ms: f64,
@@ -183,7 +185,10 @@ impl Figures {
         let mut durations = Vec::new();
         for request in requests {
             figures.requests += 1;
-            figures.failed += usize::from(!request.ok);
+            if !request.ok {
+                figures.failed += 1;
+                *figures.failed_with.entry(request.status).or_default() += 1;
+            }
             figures.failed_gets += usize::from(!request.ok && request.is_get);
             figures.gets_over_1s += usize::from(request.is_get && request.ms > 1_000.0);
             durations.push(request.ms);

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 
 use super::counter::{SCRAPES, count, risen};
+use super::crowd::Crowd;
 use super::field::Field;
 use super::load::under_load;
 use super::report::Findings;
@@ -15,6 +16,8 @@ use crate::shopper::Shopper;
 const VICTIM: &str = "web-2";
 /// How long a fault lasts once the balancer knows of it: long enough to see that clients do not.
 const LASTS: Duration = Duration::from_secs(6);
+/// Who are logged in, let in by any of the boxes.
+const MEMBERS: usize = 20;
 /// For the balancer to notice; far more than is promised.
 const NOTICE: Duration = Duration::from_secs(15);
 /// As fast as clients should be served again.
@@ -25,15 +28,26 @@ const CALM_MS: f64 = 250.0;
 const SLOW: f64 = 0.05;
 
 pub(super) async fn kill(field: &Field<'_>) -> anyhow::Result<Findings> {
-    let (series, (killed, noticed, started)) = under_load(field, 30, async || {
+    let sku = &field.skus(1).await?[0];
+    let mut crowd = Crowd::new(&field.compose.front_url(), MEMBERS, sku)?;
+    // Before the load: so many passwords to be hashed.
+    crowd.log_in().await?;
+    crowd.fill_baskets().await?;
+    field.mark(format!("{MEMBERS} shoppers are logged in"));
+    let (series, (killed, noticed, members, started)) = under_load(field, 30, async || {
         let killed = field.kill(&[VICTIM]).await?;
         let noticed = field.left_out(VICTIM, NOTICE).await?;
+        let members = crowd.ask().await?;
         tokio::time::sleep(LASTS).await;
         let started = field.start(VICTIM).await?;
         field.whole(field.stage.count("web")).await?;
-        Ok((killed, noticed, started))
+        Ok((killed, noticed, members, started))
     })
     .await?;
+    ensure!(
+        members.of(VICTIM).people > 0,
+        "nothing was shown: {VICTIM} had let none of the shoppers in"
+    );
     let mut found = Findings {
         load: Figures::of(series.requests.iter()),
         ..Findings::default()
@@ -46,6 +60,8 @@ pub(super) async fn kill(field: &Field<'_>) -> anyhow::Result<Findings> {
     found.at_most("failed checkouts with a key", 0.0, checkouts as f64, "");
     let calm = series.calm_after(killed, started, CALM_MS);
     found.within("p99 under 250 ms again", 2.0, calm);
+    let lost = members.logged_out() + members.baskets_lost;
+    found.at_most("logged out, or without their baskets", 0.0, lost as f64, "");
     Ok(found)
 }
 
