@@ -76,7 +76,8 @@ export function call({ sessions }) {
 }
 
 export function checkOut({ bought, sessions }) {
-  judge(buy(pick(sessions), someSkus(bought)), [201, 409]);
+  // Once: of several tries only the last would be judged.
+  judge(buy(pick(sessions), someSkus(bought), 1), [201, 409]);
 }
 
 function browse(products, session) {

@@ -26,6 +26,9 @@ use tally::Tally;
 /// heartbeat again.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
+/// Of each bound so much is kept for what others found a moment ago: see `look_promptly`.
+const PROMPT: Duration = Duration::from_millis(10);
+
 /// What is cached, and how.
 #[derive(Debug, Clone, Copy)]
 pub struct Spec {

@@ -80,7 +80,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 impl From<Error> for Fault {
     fn from(error: Error) -> Fault {
         match error {
-            Error::Broken { ref error, .. } if !is_away(error) && !is_full(error) => {
+            Error::Broken { ref error, .. } if !is_away(error) && !refuses(error) => {
                 Fault::Internal(error.to_string())
             }
             error => Fault::Unavailable(error.to_string()),
@@ -237,11 +237,16 @@ fn is_away(error: &RedisError) -> bool {
                     | ServerErrorKind::TryAgain
             )
         )
+        // Of a new connection: by a Redis that does not know our password, or has enough of them.
+        || error.kind() == ErrorKind::AuthenticationFailed
+        || matches!(error.code(), Some("NOAUTH" | "WRONGPASS" | "BUSY"))
+        || error.detail().is_some_and(|detail| detail.contains("max number of clients"))
 }
 
-/// It takes nothing more: `maxmemory` is reached and nothing may be evicted, or its disk is full.
-fn is_full(error: &RedisError) -> bool {
-    matches!(error.code(), Some("OOM" | "MISCONF"))
+/// It answers, and does not do this one thing: `maxmemory` is reached and nothing may be evicted, its disk is
+/// full, or we may not.
+fn refuses(error: &RedisError) -> bool {
+    matches!(error.code(), Some("OOM" | "MISCONF" | "NOPERM"))
 }
 
 impl std::fmt::Debug for Redis {

@@ -44,4 +44,4 @@ pub use client::{Error, Redis, Result};
 pub use config::{RedisConfig, Redises};
 pub use feed::{Change, Changes, Feed, Pass};
 pub use limit::{Limiter, Rate};
-pub use room::Room;
+pub use room::{Place, Room};

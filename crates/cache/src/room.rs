@@ -5,6 +5,9 @@ use std::time::Duration;
 use contract::{Ctx, Fault};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
+/// A place, and one in the queue for it.
+pub type Place<'a> = (SemaphorePermit<'a>, SemaphorePermit<'a>);
+
 /// Longest wait for a place. Whoever has not got one by then is told to come back.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// Waiting for a place. What this many questions of a millisecond each take is within `PATIENCE`.
@@ -19,23 +22,24 @@ pub struct Room {
 }
 
 impl Room {
-    /// `places` is less than the pool has connections.
-    pub fn new(places: usize) -> Room {
+    /// Two thirds of as many connections as the pool has: checkouts and log-ins have the others.
+    pub fn of(connections: usize) -> Room {
+        let places = (connections * 2 / 3).max(1);
         Room {
             places: Semaphore::new(places),
             queue: Semaphore::new(places + WAITING),
         }
     }
 
-    pub(crate) async fn enter(
-        &self,
-        ctx: &Ctx,
-    ) -> Result<(SemaphorePermit<'_>, SemaphorePermit<'_>), Fault> {
+    /// For as long as the place is held.
+    pub async fn enter(&self, ctx: &Ctx) -> Result<Place<'_>, Fault> {
         let full = || Fault::Unavailable("no place at the database".to_owned());
         let queued = self.queue.try_acquire().map_err(|_| full())?;
-        let patience = ctx.remaining()?.min(PATIENCE);
-        match tokio::time::timeout(patience, self.places.acquire()).await {
+        let left = ctx.remaining()?;
+        match tokio::time::timeout(left.min(PATIENCE), self.places.acquire()).await {
             Ok(Ok(place)) => Ok((place, queued)),
+            // It says nothing of the database that somebody had no time left.
+            Err(_) if left < PATIENCE => Err(Fault::DeadlineExceeded),
             Ok(Err(_)) | Err(_) => Err(full()),
         }
     }
@@ -47,7 +51,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn who_finds_no_place_is_told_so_in_time() {
-        let room = Room::new(1);
+        let room = Room::of(1);
         let ctx = Ctx::background("test", Duration::from_secs(60));
         let place = room.enter(&ctx).await.unwrap();
         let started = tokio::time::Instant::now();
@@ -57,9 +61,26 @@ mod tests {
         assert!(room.enter(&ctx).await.is_ok());
     }
 
+    #[tokio::test]
+    async fn who_has_no_time_left_blames_nobody_else() {
+        let room = Room::of(1);
+        let _place = room
+            .enter(&Ctx::background("test", Duration::from_secs(60)))
+            .await;
+        let hurried = Ctx::background("test", Duration::from_millis(20));
+        let refused = room.enter(&hurried).await;
+        assert!(matches!(refused, Err(Fault::DeadlineExceeded)));
+    }
+
+    #[test]
+    fn some_connections_are_left_for_others() {
+        let places = |connections| Room::of(connections).places.available_permits();
+        assert_eq!([6, 3, 1].map(places), [4, 2, 1]);
+    }
+
     #[tokio::test(start_paused = true)]
     async fn the_queue_has_an_end() {
-        let room = Room::new(1);
+        let room = Room::of(1);
         let ctx = Ctx::background("test", Duration::from_secs(60));
         let all = (0..WAITING + 10).map(|_| room.enter(&ctx));
         let started = tokio::time::Instant::now();

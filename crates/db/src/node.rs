@@ -45,9 +45,10 @@ impl Node {
             ]);
         let pool = PgPoolOptions::new()
             .max_connections(config.pool.max_connections.get())
-            // A pool of one size: one that shrinks at rest makes its connections when there is least time.
-            .min_connections(config.pool.max_connections.get())
+            // One that shrinks at rest, or lets all its connections grow old together, makes them when there
+            // is least time. Those that are lost are made anew by who needs one, within its own patience.
             .idle_timeout(None)
+            .max_lifetime(None)
             .acquire_timeout(config.pool.wait)
             .test_before_acquire(false)
             .before_acquire(|conn, meta| {
@@ -80,12 +81,15 @@ impl Node {
     /// A free connection, within the request's deadline and the pool's patience.
     pub(crate) async fn acquire(&self, ctx: &Ctx) -> Result<PoolConnection<Postgres>> {
         let left = ctx.remaining().map_err(|_| Error::DeadlineExceeded)?;
+        let patience = left.min(self.wait);
         let started = Instant::now();
-        let acquired = tokio::time::timeout(left.min(self.wait), self.pool.acquire()).await;
+        let acquired = tokio::time::timeout(patience, self.pool.acquire()).await;
         metrics::histogram!("db_pool_wait_seconds", "node" => self.name.clone())
             .record(started.elapsed().as_secs_f64());
         match acquired {
             Ok(Ok(conn)) => Ok(conn),
+            // It says nothing of the pool that somebody had no time left.
+            Err(_) if left < self.wait => Err(Error::DeadlineExceeded),
             Err(_) | Ok(Err(sqlx::Error::PoolTimedOut)) => Err(Error::NoConnection {
                 node: self.name.clone(),
                 waited_ms: started.elapsed().as_millis(),

@@ -4,16 +4,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cache::{Cache, Change, Changes, Feed, Redis, Room, Source, Spec, Versioned};
+use cache::{Cache, Change, Changes, Feed, Place, Redis, Room, Source, Spec, Versioned};
 use contract::inventory::{Category, Product};
 use contract::text::Slug;
 use contract::{Ctx, Fault, Sku};
 use db::Db;
 
 use crate::store::{outbox, products};
-
-/// Of the pool's six connections: checkouts have the others.
-const PLACES_AT_THE_DATABASE: usize = 4;
 
 /// Stock changes with each sale, and is read with each page.
 const PRODUCTS: Spec = Spec {
@@ -47,6 +44,7 @@ const DEPARTMENTS: Spec = Spec {
 #[derive(Debug, Clone)]
 pub(crate) struct Copies {
     redis: Option<Redis>,
+    room: Arc<Room>,
     pub(crate) products: Cache<Sku, Product>,
     pub(crate) lists: Cache<ListKey, Vec<Sku>>,
     pub(crate) departments: Cache<AllDepartments, Vec<Category>>,
@@ -54,19 +52,29 @@ pub(crate) struct Copies {
 
 impl Copies {
     pub(crate) fn new(db: &Db, redis: Option<Redis>) -> Copies {
-        let room = Arc::new(Room::new(PLACES_AT_THE_DATABASE));
+        let room = Arc::new(Room::of(db.connections()));
         let database = || Database(db.clone());
         Copies {
             products: Cache::new(PRODUCTS, redis.clone(), room.clone(), database()),
             lists: Cache::new(LISTS, redis.clone(), room.clone(), database()),
-            departments: Cache::new(DEPARTMENTS, redis.clone(), room, database()),
+            departments: Cache::new(DEPARTMENTS, redis.clone(), room.clone(), database()),
             redis,
+            room,
         }
     }
 
     /// Whether to look here first. Without Redis a list is one query, not two.
     pub(crate) fn are_there(&self) -> bool {
         self.redis.as_ref().is_some_and(Redis::answers)
+    }
+
+    /// For a list that is read past the cache. Where there is none, nobody has to stand back for those whom it
+    /// does not answer.
+    pub(crate) async fn place(&self, ctx: &Ctx) -> Result<Option<Place<'_>>, Fault> {
+        match self.redis {
+            Some(_) => Ok(Some(self.room.enter(ctx).await?)),
+            None => Ok(None),
+        }
     }
 
     pub(crate) fn feed(&self, db: &Db) -> Feed<Sku, Product> {

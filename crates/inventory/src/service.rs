@@ -5,6 +5,7 @@ use contract::inventory::{
     Category, Line, PricedLine, Product, ProductQuery, StockDelta, StockLevel,
 };
 use contract::orders::Lines;
+use contract::page::Limit;
 use contract::problem::Short;
 use contract::text::Slug;
 use contract::{Ctx, Fault, Inventory, InventoryError, OrderId, Page, RestockId, Sku};
@@ -42,10 +43,11 @@ impl Service {
         self.copies.feed(&self.db)
     }
 
-    /// Makes its connections to the database, and the plan on each for what is asked when the cache is gone.
+    /// Makes its connections to the database, and the plans on each for what is asked when the cache is gone.
     pub async fn warm_up(&self, ctx: &Ctx) -> db::Result<()> {
         for mut conn in self.db.warm_up(ctx).await? {
             products::by_sku(&mut conn, &[]).await?;
+            products::list(&mut conn, None, None, 1).await?;
         }
         Ok(())
     }
@@ -56,16 +58,22 @@ impl Service {
         ctx: &Ctx,
         category: Option<Slug>,
         after: Option<Sku>,
+        limit: Limit,
         rows: i64,
-    ) -> Result<Vec<Product>, InventoryError> {
+    ) -> Result<Page<Product>, InventoryError> {
         let key = ListKey {
             category,
             after,
             rows,
         };
         let skus = self.copies.lists.get(ctx, &key).await?.unwrap_or_default();
+        // Whether there are more is told by the list: of its products some may be gone since.
+        let Page { items: skus, next } = Page::from_rows(skus, limit, Sku::clone);
         let mut products = self.copies.products.get_many(ctx, &skus).await?;
-        Ok(skus.iter().filter_map(|sku| products.remove(sku)).collect())
+        Ok(Page {
+            items: skus.iter().filter_map(|sku| products.remove(sku)).collect(),
+            next,
+        })
     }
 }
 
@@ -86,9 +94,12 @@ impl Inventory for Service {
         let rows = i64::from(query.limit.get()) + 1;
         let found = match query.q {
             None if self.copies.are_there() => {
-                self.listed(ctx, query.category, after, rows).await?
+                return self
+                    .listed(ctx, query.category, after, query.limit, rows)
+                    .await;
             }
             None => {
+                let _place = self.copies.place(ctx).await?;
                 let mut conn = self.db.read(ctx, "products").await?;
                 let (category, after) = (query.category.as_ref(), after.as_ref());
                 products::list(&mut conn, category, after, rows).await?

@@ -11,9 +11,6 @@ use db::Db;
 
 use crate::store::{self, outbox};
 
-/// Of the pool's six connections: log-ins have the others.
-const PLACES_AT_THE_DATABASE: usize = 4;
-
 /// Changes seldom. A new name that other boxes show two seconds late harms nobody.
 const IDENTITIES: Spec = Spec {
     name: "identities",
@@ -24,7 +21,7 @@ const IDENTITIES: Spec = Spec {
 };
 
 pub(crate) fn identities(db: &Db, redis: Option<Redis>) -> Cache<UserId, Identity> {
-    let room = Arc::new(Room::new(PLACES_AT_THE_DATABASE));
+    let room = Arc::new(Room::of(db.connections()));
     Cache::new(IDENTITIES, redis, room, Database(db.clone()))
 }
 

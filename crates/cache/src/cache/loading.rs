@@ -13,14 +13,16 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::tally::Tally;
-use super::{Cache, LOOK_AGAIN, Versioned, values};
+use super::{Cache, LOOK_AGAIN, PROMPT, Versioned, values};
 use crate::client::Redis;
 use crate::entry::{self, Entry, Value};
 use crate::flights::{How, Landed, Lead};
 
-/// So many looks for what another process is loading, and then the database is asked beside it. A database
-/// in trouble takes longer than usual, and is not helped by being asked for the same by each box.
-const LOOKS_FOR_OTHERS: u32 = 50;
+/// So many looks for what another process is loading, each after twice the wait of the one before, and then
+/// the database is asked beside it: after 300 ms. A database in trouble takes longer than usual, and is not
+/// helped by being asked for the same by each box.
+const LOOKS_FOR_OTHERS: u32 = 10;
+const LONGEST_WAIT: Duration = Duration::from_millis(40);
 /// Longest time for which a lease keeps others from loading: longer than the database takes, unless it
 /// is in trouble.
 const LEASE: Duration = Duration::from_secs(2);
@@ -59,6 +61,9 @@ return 0
 ",
     )
 });
+
+/// Redis is away, or nobody vouches for what it has.
+struct Unvouched;
 
 impl<K, V> Cache<K, V>
 where
@@ -178,21 +183,41 @@ where
         if mine.is_empty() {
             return mine;
         }
-        let Ok(Some(entries)) = self.look(redis, &keys_of(&mine)).await else {
+        let Ok(Some(entries)) = self.look_promptly(redis, &keys_of(&mine)).await else {
             return mine;
         };
         let (missing, filled): (Vec<_>, Vec<_>) = mine
             .into_iter()
             .zip(entries.into_iter().map(filled))
             .partition(|(_, filled)| filled.is_none());
-        let (filled, values): (Vec<_>, Vec<_>) = filled.into_iter().unzip();
-        if !filled.is_empty() {
-            self.give_up(redis, &filled).await;
-        }
-        for (lead, value) in filled.into_iter().zip(values) {
+        let leases: Vec<_> = filled
+            .iter()
+            .map(|(lead, _)| self.leased(redis, lead))
+            .collect();
+        // Before anything else is waited for: it grows old, and others may still join.
+        for (lead, value) in filled {
             lead.land(Ok((value.flatten(), How::FilledByOthers)));
         }
+        self.give_up(redis, leases).await;
         missing.into_iter().map(|(lead, _)| lead).collect()
+    }
+
+    /// What Redis has; `None` if it took its time. What is found may be as old as it may ever be, and who
+    /// joins the flight while we wait asks later: [`PROMPT`] is kept free for him.
+    async fn look_promptly(
+        &self,
+        redis: &Redis,
+        keys: &[K],
+    ) -> Result<Option<Vec<Option<Vec<u8>>>>, Unvouched> {
+        let started = Instant::now();
+        let found = self.look(redis, keys).await.ok().flatten();
+        let found = found.ok_or(Unvouched)?;
+        Ok(Some(found).filter(|_| started.elapsed() < PROMPT))
+    }
+
+    /// A lease's key, and whose it is.
+    fn leased(&self, redis: &Redis, lead: &Lead<K, V>) -> (String, String) {
+        (self.lease_key(redis, &lead.key), lead.token())
     }
 
     async fn load_and_fill(&self, ctx: &Ctx, redis: &Redis, leads: Vec<Lead<K, V>>) {
@@ -203,7 +228,8 @@ where
         let loaded = match self.ask_source(ctx, &keys_of(&leads)).await {
             Ok(loaded) => loaded,
             Err(fault) => {
-                self.give_up(redis, &leads).await;
+                let leases = leads.iter().map(|lead| self.leased(redis, lead));
+                self.give_up(redis, leases.collect()).await;
                 return land_all(leads, Err(fault), How::Loaded);
             }
         };
@@ -241,12 +267,13 @@ where
     }
 
     /// Nothing was loaded: whoever comes next may try.
-    async fn give_up(&self, redis: &Redis, leads: &[Lead<K, V>]) {
+    async fn give_up(&self, redis: &Redis, leases: Vec<(String, String)>) {
+        if leases.is_empty() {
+            return;
+        }
         let mut give_up = GIVE_UP.prepare_invoke();
-        for lead in leads {
-            give_up
-                .key(self.lease_key(redis, &lead.key))
-                .arg(lead.token());
+        for (key, token) in leases {
+            give_up.key(key).arg(token);
         }
         // Else it ends by itself.
         let _ = redis.run::<u64>("give_up", &give_up).await;
@@ -254,13 +281,19 @@ where
 
     /// Another process is loading these: looks until they are there, or nobody is at it any more.
     async fn wait_for_others(&self, ctx: &Ctx, redis: &Redis, mut leads: Vec<Lead<K, V>>) {
+        let mut wait = LOOK_AGAIN;
         for _ in 0..LOOKS_FOR_OTHERS {
             if leads.is_empty() {
                 return;
             }
-            tokio::time::sleep(LOOK_AGAIN).await;
-            let Ok(Some(entries)) = self.look(redis, &keys_of(&leads)).await else {
-                break;
+            tokio::time::sleep(wait).await;
+            wait = (wait * 2).min(LONGEST_WAIT);
+            // Before we look: who gave up his lease meanwhile may have filled.
+            let is_leased = self.are_leased(redis, &leads).await;
+            let entries = match self.look_promptly(redis, &keys_of(&leads)).await {
+                Ok(Some(entries)) => entries,
+                Ok(None) => continue,
+                Err(Unvouched) => break,
             };
             let mut waiting = Vec::new();
             for (lead, entry) in leads.into_iter().zip(entries) {
@@ -270,7 +303,7 @@ where
                 }
             }
             leads = waiting;
-            if !self.are_leased(redis, &leads).await {
+            if !is_leased {
                 break;
             }
         }
@@ -283,11 +316,8 @@ where
         for lead in leads {
             exists.arg(self.lease_key(redis, &lead.key));
         }
-        leads.is_empty()
-            || redis
-                .ask::<u64>("exists", &exists)
-                .await
-                .is_ok_and(|n| n > 0)
+        let leased = redis.ask::<u64>("exists", &exists).await;
+        leased.is_ok_and(|n| n > 0)
     }
 
     async fn load(&self, ctx: &Ctx, leads: Vec<Lead<K, V>>, how: How) {

@@ -1,5 +1,6 @@
 //! What a feed tells the cache.
 
+use std::collections::HashMap;
 use std::fmt::Display;
 use std::hash::Hash;
 use std::sync::LazyLock;
@@ -11,8 +12,11 @@ use redis::Script;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::Cache;
+use super::{Cache, PROMPT};
 use crate::entry;
+
+/// Changes in one script: Redis does nothing else meanwhile, and readers wait for 50 ms at most.
+const AT_ONCE: usize = 100;
 
 /// How long it is remembered that something changed: longer than a read that began before may live, also
 /// on a replica that lags.
@@ -71,19 +75,22 @@ where
         let Some(redis) = self.inner.redis.as_ref().filter(|_| !changed.is_empty()) else {
             return Ok(());
         };
-        let mut replace = REPLACE.prepare_invoke();
-        for (key, version) in &changed {
-            replace
-                .key(self.key(redis, key))
-                .key(self.lease_key(redis, key));
-            replace
-                .arg(entry::version(*version))
-                .arg(entry::replaced(*version))
-                .arg(REMEMBERED.as_millis() as u64);
+        let changed = newest(changed);
+        for part in changed.chunks(AT_ONCE) {
+            let mut replace = REPLACE.prepare_invoke();
+            for (key, version) in part {
+                replace
+                    .key(self.key(redis, key))
+                    .key(self.lease_key(redis, key));
+                replace
+                    .arg(entry::version(*version))
+                    .arg(entry::replaced(*version))
+                    .arg(REMEMBERED.as_millis() as u64);
+            }
+            redis.run::<u64>("replace", &replace).await?;
+            counter!("cache_invalidations_total", "cache" => self.inner.spec.name, "path" => path)
+                .increment(part.len() as u64);
         }
-        redis.run::<u64>("replace", &replace).await?;
-        counter!("cache_invalidations_total", "cache" => self.inner.spec.name, "path" => path)
-            .increment(changed.len() as u64);
         Ok(())
     }
 
@@ -92,7 +99,7 @@ where
         let (Some(redis), Some(bound)) = (&self.inner.redis, self.inner.spec.bound) else {
             return Ok(());
         };
-        let until = (began + bound).as_millis() as u64;
+        let until = (began + bound - PROMPT).as_millis() as u64;
         let key = self.heartbeat(redis);
         // A pass that took long does not cut short what one that began later has said.
         let mut set = redis::pipe();
@@ -106,4 +113,14 @@ where
         set.ignore();
         Ok(redis.ask_all::<()>("vouch", &set).await?)
     }
+}
+
+/// Of each key the newest version: a best-seller is in the outbox many times.
+fn newest<K: Eq + Hash>(changed: Vec<(K, i64)>) -> Vec<(K, i64)> {
+    let mut newest = HashMap::with_capacity(changed.len());
+    for (key, version) in changed {
+        let known = newest.entry(key).or_insert(version);
+        *known = version.max(*known);
+    }
+    newest.into_iter().collect()
 }

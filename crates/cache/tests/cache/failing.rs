@@ -1,10 +1,12 @@
 //! Redis is gone, or says nothing.
 
+use std::io::Write;
 use std::time::{Duration, Instant};
 
-use cache::{Error, Redises};
-use contract::NodeAddr;
+use cache::{Error, RedisConfig, Redises};
+use contract::{Fault, NodeAddr};
 use futures::future::join_all;
+use serde_json::json;
 use testkit::{Cut, redis, redis_addr};
 use tokio::net::TcpListener;
 
@@ -89,6 +91,44 @@ async fn an_error_that_is_our_own_opens_no_circuit() {
         assert!(matches!(answer, Err(Error::Broken { .. })));
     }
     assert!(ping(&redises).await.is_ok());
+}
+
+/// The server says it itself, by a script: to fill it would harm the other tests.
+#[tokio::test]
+async fn a_server_that_takes_nothing_more_is_no_mistake_of_ours() {
+    let redises = redis();
+    for code in ["OOM", "MISCONF", "NOPERM"] {
+        let script = redis::Script::new(&format!("return redis.error_reply('{code} of a test')"));
+        for _ in 0..20 {
+            let script = script.prepare_invoke();
+            let refused = redises.sessions.run::<()>("test", &script).await;
+            let fault = Fault::from(refused.unwrap_err());
+            assert!(matches!(fault, Fault::Unavailable(_)), "{code}: {fault}");
+        }
+        // It still answers what it can.
+        assert!(redises.sessions.answers(), "{code}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_let_us_in_is_away() {
+    let mut password = tempfile::NamedTempFile::new().unwrap();
+    writeln!(password, "not the password").unwrap();
+    let addr = redis_addr();
+    let config: RedisConfig = serde_json::from_value(json!({
+        "sessions": addr.to_string(),
+        "cache": addr.to_string(),
+        "user": "shop",
+        "password_file": password.path(),
+        "patience": "5s",
+    }))
+    .unwrap();
+    let redises = config.open();
+    for _ in 0..10 {
+        let fault = Fault::from(ping(&redises).await.unwrap_err());
+        assert!(matches!(fault, Fault::Unavailable(_)), "{fault}");
+    }
+    assert!(!redises.cache.answers());
 }
 
 #[tokio::test]

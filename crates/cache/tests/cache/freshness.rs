@@ -69,6 +69,27 @@ async fn a_pass_that_left_something_vouches_for_nothing() {
     assert_eq!(world.table.waiting(), 0);
 }
 
+/// As when a stage without a cache ran before: nearly all of it is the same few things.
+#[tokio::test]
+async fn much_that_was_said_is_told_soon() {
+    let world = World::new(Table::default());
+    for n in 0..20_000 {
+        world.table.set(&format!("mug-{}", n % 300), n);
+    }
+    let cache = world.process_with(PATIENT);
+    let feed = world.feed(&cache);
+    let mut passes = 0;
+    while !feed.pass().await.unwrap().is_complete {
+        passes += 1;
+    }
+    assert_eq!((passes, world.table.waiting()), (20, 0));
+    for n in [0, 299] {
+        let level = get(&cache, &format!("mug-{n}")).await.unwrap();
+        assert_eq!(level % 300, n);
+        assert!(level >= 20_000 - 300, "{level} is not the newest");
+    }
+}
+
 /// Long enough for any machine: only what is said counts here.
 const PATIENT: Spec = Spec {
     bound: Some(Duration::from_secs(60)),

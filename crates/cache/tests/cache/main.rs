@@ -143,7 +143,7 @@ impl World {
 
     fn process_with(&self, spec: Spec) -> Cache<String, i64> {
         let redis = Some(self.redises.cache.clone());
-        Cache::new(spec, redis, Arc::new(Room::new(6)), self.table.clone())
+        Cache::new(spec, redis, Arc::new(Room::of(9)), self.table.clone())
     }
 
     fn feed(&self, cache: &Cache<String, i64>) -> Feed<String, i64> {

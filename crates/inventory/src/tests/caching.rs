@@ -68,6 +68,26 @@ async fn a_page_from_the_cache_is_the_page(pool: PgPool) {
 }
 
 #[sqlx::test]
+async fn a_page_that_lost_a_product_still_has_a_next_one(pool: PgPool) {
+    let plain = shop(pool).await;
+    let cached = plain.with_redis(&testkit::redis());
+    let query = ProductQuery {
+        limit: Limit::try_from(2).unwrap(),
+        ..ProductQuery::default()
+    };
+    cached.vouch().await;
+    assert_eq!(cached.page(&query).await.items.len(), 2);
+    plain
+        .sql("delete from inventory.restocks where sku = 'BOWL'; delete from inventory.stock where sku = 'BOWL'; delete from inventory.products where sku = 'BOWL'")
+        .await;
+    cached.vouch().await;
+    let page = cached.page(&query).await;
+    let skus: Vec<_> = page.items.iter().map(|one| one.sku.as_str()).collect();
+    assert_eq!(skus, ["JUG"]);
+    assert!(page.next.is_some(), "there is a mug");
+}
+
+#[sqlx::test]
 async fn whoever_sells_is_seen_at_once_by_all_boxes(pool: PgPool) {
     let redis = testkit::redis();
     let here = shop(pool).await.with_redis(&redis);

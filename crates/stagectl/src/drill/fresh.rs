@@ -38,14 +38,6 @@ enum Fault {
     RestartWorker,
 }
 
-/// One command, so that it thaws whatever becomes of us.
-const FREEZE_CACHE: &str = r#"
-for process in /proc/[0-9]*; do
-  case $(tr '\0' ' ' <$process/cmdline 2>/dev/null) in
-    *redis-server*:6380*) pid=${process#/proc/}; kill -STOP $pid; sleep 1; kill -CONT $pid; exit ;;
-  esac
-done
-exit 1"#;
 /// At least so many of the reads that are answered come from Redis: else little is shown. With 20 products
 /// that change all the time, many find that theirs just did.
 const FROM_REDIS: f64 = 20.0;
@@ -125,11 +117,9 @@ impl Fault {
                 tokio::time::sleep(AWAY).await;
                 field.thaw(redis::BOX).await.map(drop)
             }
-            Fault::FreezeCache => {
-                field.mark("freezing the cache alone, for a second");
-                let freeze = ["sh", "-c", FREEZE_CACHE];
-                field.compose.ask(redis::BOX, &freeze).await.map(drop)
-            }
+            Fault::FreezeCache => redis::stop_cache(field, Duration::from_secs(1))
+                .await
+                .map(drop),
             Fault::RestartWorker => field.restart("worker").await.map(drop),
         }
     }

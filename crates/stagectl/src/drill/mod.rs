@@ -56,6 +56,7 @@ pub(crate) enum Drill {
     ColdCache,
     KillRedis,
     FreezeRedis,
+    FreezeCache,
     FlushRedis,
     HotKey,
     FreshReads,
@@ -93,6 +94,9 @@ impl Drill {
             Drill::ColdCache => "nothing is stored: each asset is asked for once at the origin",
             Drill::KillRedis => "Redis is killed: guests do not notice, calls are refused at once",
             Drill::FreezeRedis => "Redis stops without a word: the same, after a time-out or two",
+            Drill::FreezeCache => {
+                "the Redis that has copies stops, and it alone: all works, slower"
+            }
             Drill::FlushRedis => "the cache is emptied: each thing is asked for once",
             Drill::HotKey => "what everybody wants is deleted, ten times: once a web box",
             Drill::FreshReads => {
@@ -108,6 +112,7 @@ impl Drill {
             Drill::OriginDown | Drill::Purge | Drill::ColdCache => 4,
             Drill::KillRedis
             | Drill::FreezeRedis
+            | Drill::FreezeCache
             | Drill::FlushRedis
             | Drill::HotKey
             | Drill::FreshReads => 5,
@@ -140,6 +145,7 @@ impl Drill {
             Drill::ColdCache => cdn::cold(field).await,
             Drill::KillRedis => redis::kill(field).await,
             Drill::FreezeRedis => redis::freeze(field).await,
+            Drill::FreezeCache => redis::freeze_cache(field).await,
             Drill::FlushRedis => redis::flush(field).await,
             Drill::HotKey => redis::hot_key(field).await,
             Drill::FreshReads => fresh::reads(field).await,

@@ -33,7 +33,8 @@ impl World {
             .await
             .unwrap();
         let mut text = String::new();
-        for key in keys.iter().filter(|key| key.contains("session:")) {
+        let is_one = |key: &&String| key.contains("session:") && !key.contains(":ended:");
+        for key in keys.iter().filter(is_one) {
             let fields: Vec<String> = redis
                 .ask("test", ::redis::cmd("HGETALL").arg(key))
                 .await
@@ -94,6 +95,37 @@ async fn log_out_everywhere_ends_those_that_were_not_moved_yet(pool: PgPool) {
         .await
         .unwrap();
     assert!(!after.knows(&token).await && !after.knows(&ada.token).await);
+}
+
+/// Its move was under way when it was ended, and comes late: Postgres has taken the row back.
+#[sqlx::test]
+async fn a_move_that_comes_after_the_log_out_brings_nothing_back(pool: PgPool) {
+    let (before, token) = logged_in_before(pool).await;
+    let other = before.log_in("ada@example.test", PASSWORD).await.unwrap();
+    sqlx::raw_sql("create table moved as select * from users.sessions")
+        .execute(&before.pool)
+        .await
+        .unwrap();
+    let after = before.next_stage();
+    let (ctx, ada) = (ctx(), other.user.id);
+    after.users.log_out(&ctx, &token).await.unwrap();
+    after.users.log_out_everywhere(&ctx, ada).await.unwrap();
+    sqlx::raw_sql("insert into users.sessions select * from moved")
+        .execute(&before.pool)
+        .await
+        .unwrap();
+    assert!(!after.knows(&token).await && !after.knows(&other.token).await);
+}
+
+#[sqlx::test]
+async fn log_out_ends_it_in_redis_also_without_postgres(pool: PgPool) {
+    let world = World::with(pool, Some(testkit::redis()), &in_redis());
+    let ada = world.register("ada@example.test").await.unwrap();
+    let logged_in = world.log_in("ada@example.test", PASSWORD).await.unwrap();
+    world.pool.close().await;
+    // Nobody says that it is over: it might be in Postgres.
+    assert!(world.users.log_out(&ctx(), &logged_in.token).await.is_err());
+    assert_eq!(world.in_redis().await, "", "of {}", ada.id);
 }
 
 /// Two boxes move it while a third ends it: whatever comes first, it is over.
@@ -172,7 +204,7 @@ async fn of_one_user_the_newest_fifty_live(pool: PgPool) {
     config.log_in.account = many;
     config.log_in.account_and_client = many;
     let world = World::with(pool, Some(testkit::redis()), &config);
-    world.register("ada@example.test").await.unwrap();
+    let ada = world.register("ada@example.test").await.unwrap();
     let mut tokens = Vec::new();
     for _ in 0..52 {
         world.pass(SECOND);
@@ -187,6 +219,17 @@ async fn of_one_user_the_newest_fifty_live(pool: PgPool) {
     let known = join_all(tokens.iter().map(|token| world.knows(token))).await;
     assert_eq!(known.iter().filter(|known| **known).count(), 50);
     assert!(!known[0] && !known[1]);
+
+    // One that is over already makes room before one that lives.
+    let redis = &world.redis.as_ref().unwrap().sessions;
+    let set = redis.key(format!("sessions-of:{}", ada.id));
+    let mut of_ada = ::redis::cmd("ZRANGE");
+    of_ada.arg(set).arg(7).arg(7);
+    let idle: Vec<String> = redis.ask("test", &of_ada).await.unwrap();
+    let idled_out = ::redis::cmd("DEL").arg(&idle).to_owned();
+    assert_eq!(redis.ask::<i64>("test", &idled_out).await.unwrap(), 1);
+    world.log_in("ada@example.test", PASSWORD).await.unwrap();
+    assert!(world.knows(&tokens[2]).await);
 }
 
 #[sqlx::test]
