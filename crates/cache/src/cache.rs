@@ -9,12 +9,13 @@ use std::collections::HashMap;
 use std::fmt::Display;
 use std::hash::Hash;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use contract::{Ctx, Fault};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use crate::client::Redis;
 use crate::flights::Flights;
@@ -25,9 +26,6 @@ use tally::Tally;
 /// Between two looks whether another process, which has the lease, has filled; or whether there is a
 /// heartbeat again.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
-
-/// Of each bound so much is kept for what others found a moment ago: see `look_promptly`.
-const PROMPT: Duration = Duration::from_millis(10);
 
 /// What is cached, and how.
 #[derive(Debug, Clone, Copy)]
@@ -132,7 +130,7 @@ where
         let loaded = match missing.is_empty() {
             true => Ok(()),
             false => {
-                self.load_missing(ctx, missing, is_vouched, &mut found, &mut tally)
+                self.load_missing(ctx, missing, started, is_vouched, &mut found, &mut tally)
                     .await
             }
         };

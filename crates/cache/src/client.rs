@@ -80,7 +80,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 impl From<Error> for Fault {
     fn from(error: Error) -> Fault {
         match error {
-            Error::Broken { ref error, .. } if !is_away(error) && !refuses(error) => {
+            Error::Broken { ref error, .. } if !is_away(error) && !is_full(error) => {
                 Fault::Internal(error.to_string())
             }
             error => Fault::Unavailable(error.to_string()),
@@ -196,8 +196,9 @@ impl Redis {
         match &answered {
             Err(Error::Broken { error, .. }) if !is_away(error) => breaker.succeeded(),
             Ok(_) => breaker.succeeded(),
-            Err(_) => {
+            Err(error) => {
                 if let Some(opened) = breaker.failed() {
+                    tracing::warn!(%error, "not asked for a while");
                     tokio::spawn(probe(opened, Arc::downgrade(&self.inner)));
                 }
             }
@@ -243,10 +244,10 @@ fn is_away(error: &RedisError) -> bool {
         || error.detail().is_some_and(|detail| detail.contains("max number of clients"))
 }
 
-/// It answers, and does not do this one thing: `maxmemory` is reached and nothing may be evicted, its disk is
-/// full, or we may not.
-fn refuses(error: &RedisError) -> bool {
-    matches!(error.code(), Some("OOM" | "MISCONF" | "NOPERM"))
+/// It answers, and takes nothing more: `maxmemory` is reached and nothing may be evicted, its disk is
+/// full.
+fn is_full(error: &RedisError) -> bool {
+    matches!(error.code(), Some("OOM" | "MISCONF"))
 }
 
 impl std::fmt::Debug for Redis {

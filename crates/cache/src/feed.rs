@@ -119,8 +119,10 @@ where
                     is_complete: true, ..
                 }) => return,
                 Ok(_) => continue,
-                // Redis's absence is told by its breaker.
-                Err(Fault::Unavailable(error)) => debug!(error, "changes are not delivered"),
+                // Redis's absence is told by its breaker, the database's by all who ask it.
+                Err(error @ (Fault::Unavailable(_) | Fault::DeadlineExceeded)) => {
+                    debug!(%error, "changes are not delivered");
+                }
                 Err(error) => warn!(%error, "changes are not delivered"),
             }
             return sleep(RETRY).await;

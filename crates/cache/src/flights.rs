@@ -22,10 +22,21 @@ pub(crate) type Landed<V> = Result<(Option<V>, How), Fault>;
 pub(crate) enum How {
     /// The database was asked, and the cache filled.
     Loaded,
-    /// Another process filled it meanwhile.
-    FilledByOthers,
+    /// Another process had filled it when we looked. It may have been as old then as it may ever be.
+    FilledByOthers { looked: Instant },
     /// The database was asked, for want of a cache.
     Bypassed,
+}
+
+impl How {
+    /// Whether it is fresh enough for who began to ask at that time.
+    pub(crate) fn suits(self, asked: Instant) -> bool {
+        match self {
+            How::FilledByOthers { looked } => asked <= looked,
+            // Joined soon after it began, if at all: see `JOINABLE`.
+            How::Loaded | How::Bypassed => true,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -178,6 +189,19 @@ mod tests {
         let (_, _lead) = flights.board(vec!["mug"]);
         tokio::time::advance(JOINABLE).await;
         assert_eq!(flights.board(vec!["mug"]).1.len(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_asks_after_a_look_needs_one_of_his_own() {
+        let before = Instant::now();
+        tokio::time::advance(JOINABLE).await;
+        let found = How::FilledByOthers {
+            looked: Instant::now(),
+        };
+        tokio::time::advance(JOINABLE).await;
+        let after = Instant::now();
+        assert!(found.suits(before) && !found.suits(after));
+        assert!(How::Loaded.suits(after));
     }
 
     #[tokio::test(start_paused = true)]

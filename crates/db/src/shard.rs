@@ -6,6 +6,7 @@ use std::time::Duration;
 use contract::{Bucket, Ctx};
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
+use tracing::warn;
 
 use crate::config::DatabaseConfig;
 use crate::error::{Error, Result};
@@ -79,16 +80,20 @@ impl Db {
     /// All connections that the pools may have, for who asks on each what requests ask most. On a quarter of
     /// a core a new connection is 15 ms of work, and its first plan as much again: when all whom a cache
     /// answered come to the database at once, that alone fills it for seconds.
-    pub async fn warm_up(&self, ctx: &Ctx) -> Result<Vec<Conn>> {
+    /// Fewer of a database that has no time for it.
+    pub async fn warm_up(&self, ctx: &Ctx) -> Vec<Conn> {
         let mut held = Vec::new();
         for shard in self.shards() {
             // One after another, as the database has others to answer meanwhile. Held, or the pool would
             // give us the same one again.
             for _ in 0..shard.primary.pool.options().get_max_connections() {
-                held.push(shard.read_primary(ctx, "warm_up").await?);
+                match shard.read_primary(ctx, "warm_up").await {
+                    Ok(conn) => held.push(conn),
+                    Err(error) => warn!(%error, "a connection is left for later"),
+                }
             }
         }
-        Ok(held)
+        held
     }
 
     /// A transaction, for a domain that is not sharded. `query` as in [`Shard::write`].

@@ -45,7 +45,7 @@ impl Service {
 
     /// Makes its connections to the database, and the plans on each for what is asked when the cache is gone.
     pub async fn warm_up(&self, ctx: &Ctx) -> db::Result<()> {
-        for mut conn in self.db.warm_up(ctx).await? {
+        for mut conn in self.db.warm_up(ctx).await {
             products::by_sku(&mut conn, &[]).await?;
             products::list(&mut conn, None, None, 1).await?;
         }

@@ -121,13 +121,14 @@ impl App {
     /// So that its first visitors wait no longer than any other. A box that cannot is opened all the same.
     async fn warm_up(&self) {
         let ctx = Ctx::background("warm-up", WARM_UP);
-        let warm = async {
-            self.inventory.warm_up(&ctx).await?;
-            self.users.warm_up(&ctx).await?;
-            self.orders.warm_up(&ctx).await
-        };
-        if let Err(error) = warm.await {
-            warn!(%error, "not all connections to the database are made");
+        for warm in [
+            self.inventory.warm_up(&ctx).await,
+            self.users.warm_up(&ctx).await,
+            self.orders.warm_up(&ctx).await,
+        ] {
+            if let Err(error) = warm {
+                warn!(%error, "not all connections to the database are warm");
+            }
         }
     }
 

@@ -67,7 +67,7 @@ impl Service {
 
     /// Makes its connections to the database, and the plan on each for what is asked when the cache is gone.
     pub async fn warm_up(&self, ctx: &Ctx) -> db::Result<()> {
-        for mut conn in self.db.warm_up(ctx).await? {
+        for mut conn in self.db.warm_up(ctx).await {
             store::identities(&mut conn, Bucket(0), &[]).await?;
         }
         Ok(())

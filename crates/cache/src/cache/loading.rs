@@ -4,16 +4,17 @@ use std::collections::{HashMap, HashSet};
 use std::fmt::Display;
 use std::hash::Hash;
 use std::sync::LazyLock;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use contract::{Ctx, Fault};
 use metrics::counter;
 use redis::Script;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::time::Instant;
 
 use super::tally::Tally;
-use super::{Cache, LOOK_AGAIN, PROMPT, Versioned, values};
+use super::{Cache, LOOK_AGAIN, Versioned, values};
 use crate::client::Redis;
 use crate::entry::{self, Entry, Value};
 use crate::flights::{How, Landed, Lead};
@@ -62,9 +63,6 @@ return 0
     )
 });
 
-/// Redis is away, or nobody vouches for what it has.
-struct Unvouched;
-
 impl<K, V> Cache<K, V>
 where
     K: Display + Clone + Eq + Hash + Send + Sync + 'static,
@@ -98,6 +96,7 @@ where
         &self,
         ctx: &Ctx,
         missing: Vec<K>,
+        asked: Instant,
         is_vouched: bool,
         found: &mut HashMap<K, V>,
         tally: &mut Tally,
@@ -109,10 +108,12 @@ where
             let (cache, ctx) = (self.clone(), ctx.clone());
             tokio::spawn(async move { cache.lead(&ctx, leads, is_vouched).await });
         }
-        let mut lost = Vec::new();
+        let (mut lost, mut late) = (Vec::new(), Vec::new());
         for (key, landing) in landings {
             let landed = tokio::time::timeout(ctx.remaining()?, landing).await;
             match landed.map_err(|_| Fault::DeadlineExceeded)? {
+                // He joined while we were looking.
+                Ok(Ok((_, how))) if !how.suits(asked) => late.push(key),
                 Ok(Ok((value, how))) => {
                     tally.landed(how, led.contains(&key));
                     found.extend(value.map(|value| (key, value)));
@@ -122,6 +123,21 @@ where
                 Ok(Err(fault)) => {
                     tally.refused += 1;
                     return Err(fault);
+                }
+            }
+        }
+        if let Some(redis) = &self.inner.redis
+            && !late.is_empty()
+        {
+            let entries = self.look(redis, &late).await.ok().flatten();
+            let entries = entries.unwrap_or_else(|| vec![None; late.len()]);
+            for (key, entry) in late.into_iter().zip(entries) {
+                match filled(entry) {
+                    Some(value) => {
+                        tally.hit += 1;
+                        found.extend(value.map(|value| (key, value)));
+                    }
+                    None => lost.push(key),
                 }
             }
         }
@@ -183,7 +199,8 @@ where
         if mine.is_empty() {
             return mine;
         }
-        let Ok(Some(entries)) = self.look_promptly(redis, &keys_of(&mine)).await else {
+        let looked = Instant::now();
+        let Ok(Some(entries)) = self.look(redis, &keys_of(&mine)).await else {
             return mine;
         };
         let (missing, filled): (Vec<_>, Vec<_>) = mine
@@ -196,23 +213,10 @@ where
             .collect();
         // Before anything else is waited for: it grows old, and others may still join.
         for (lead, value) in filled {
-            lead.land(Ok((value.flatten(), How::FilledByOthers)));
+            lead.land(Ok((value.flatten(), How::FilledByOthers { looked })));
         }
         self.give_up(redis, leases).await;
         missing.into_iter().map(|(lead, _)| lead).collect()
-    }
-
-    /// What Redis has; `None` if it took its time. What is found may be as old as it may ever be, and who
-    /// joins the flight while we wait asks later: [`PROMPT`] is kept free for him.
-    async fn look_promptly(
-        &self,
-        redis: &Redis,
-        keys: &[K],
-    ) -> Result<Option<Vec<Option<Vec<u8>>>>, Unvouched> {
-        let started = Instant::now();
-        let found = self.look(redis, keys).await.ok().flatten();
-        let found = found.ok_or(Unvouched)?;
-        Ok(Some(found).filter(|_| started.elapsed() < PROMPT))
     }
 
     /// A lease's key, and whose it is.
@@ -290,15 +294,14 @@ where
             wait = (wait * 2).min(LONGEST_WAIT);
             // Before we look: who gave up his lease meanwhile may have filled.
             let is_leased = self.are_leased(redis, &leads).await;
-            let entries = match self.look_promptly(redis, &keys_of(&leads)).await {
-                Ok(Some(entries)) => entries,
-                Ok(None) => continue,
-                Err(Unvouched) => break,
+            let looked = Instant::now();
+            let Ok(Some(entries)) = self.look(redis, &keys_of(&leads)).await else {
+                break;
             };
             let mut waiting = Vec::new();
             for (lead, entry) in leads.into_iter().zip(entries) {
                 match filled(entry) {
-                    Some(value) => lead.land(Ok((value, How::FilledByOthers))),
+                    Some(value) => lead.land(Ok((value, How::FilledByOthers { looked }))),
                     None => waiting.push(lead),
                 }
             }

@@ -18,7 +18,7 @@ impl Tally {
     pub(super) fn landed(&mut self, how: How, led: bool) {
         match how {
             How::Loaded if led => self.miss += 1,
-            How::Loaded | How::FilledByOthers => self.shared += 1,
+            How::Loaded | How::FilledByOthers { .. } => self.shared += 1,
             How::Bypassed => self.bypass += 1,
         }
     }

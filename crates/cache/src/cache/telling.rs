@@ -12,7 +12,7 @@ use redis::Script;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{Cache, PROMPT};
+use super::Cache;
 use crate::entry;
 
 /// Changes in one script: Redis does nothing else meanwhile, and readers wait for 50 ms at most.
@@ -99,7 +99,7 @@ where
         let (Some(redis), Some(bound)) = (&self.inner.redis, self.inner.spec.bound) else {
             return Ok(());
         };
-        let until = (began + bound - PROMPT).as_millis() as u64;
+        let until = (began + bound).as_millis() as u64;
         let key = self.heartbeat(redis);
         // A pass that took long does not cut short what one that began later has said.
         let mut set = redis::pipe();

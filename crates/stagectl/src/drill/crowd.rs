@@ -41,6 +41,8 @@ pub(super) struct Asked {
     by_home: BTreeMap<String, Home>,
     /// They were logged in, and their baskets were empty.
     pub(super) baskets_lost: usize,
+    /// They were told neither: there was no page for them.
+    pub(super) unanswered: usize,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -55,6 +57,8 @@ enum Seen {
     Basket,
     EmptyBasket,
     LogIn,
+    /// Neither: an error.
+    Nothing,
 }
 
 impl Crowd {
@@ -108,6 +112,7 @@ impl Asked {
     fn note(&mut self, seen: Seen, home: &str) {
         self.people += 1;
         self.baskets_lost += usize::from(seen == Seen::EmptyBasket);
+        self.unanswered += usize::from(seen == Seen::Nothing);
         let home = self.by_home.entry(home.to_owned()).or_default();
         home.people += 1;
         home.logged_out += usize::from(seen == Seen::LogIn);
@@ -184,7 +189,7 @@ impl Person {
             200 if answer.text.contains(sku) => Ok(Seen::Basket),
             200 => Ok(Seen::EmptyBasket),
             303 if leads_to_log_in(&answer) => Ok(Seen::LogIn),
-            status => bail!("{} asked for his basket: {status}", self.email),
+            _ => Ok(Seen::Nothing),
         }
     }
 

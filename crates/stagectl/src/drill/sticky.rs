@@ -229,6 +229,11 @@ async fn deploy(field: &Field<'_>, crowd: &mut Crowd) -> anyhow::Result<Asked> {
 
 async fn ask(field: &Field<'_>, crowd: &mut Crowd) -> anyhow::Result<Asked> {
     let asked = crowd.ask().await?;
+    ensure!(
+        asked.unanswered == 0,
+        "{} shoppers asked for their baskets in vain",
+        asked.unanswered
+    );
     let known = asked.people - asked.logged_out();
     field.mark(format!(
         "{known} of {} shoppers are logged in",

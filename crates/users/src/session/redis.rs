@@ -27,7 +27,7 @@ const SETS: &str = "sessions-of:";
 /// Of one user, those that end last: more than anybody has devices, and a bound to what one account can fill.
 const MOST_OF_A_USER: u32 = 50;
 
-/// What it is noted under that a session, or all of a user, were ended: longer than a request to move one
+/// What it is noted under that a session was ended, or when all of a user were: longer than a request to move one
 /// over may be under way, which must not bring it back.
 const ENDED: &str = "session:ended:";
 const ENDED_FOR: Duration = Duration::from_secs(10);
@@ -46,8 +46,10 @@ static START: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         r"
 local user, created, seen, expires, gone, most = unpack(ARGV)
-for i = 3, #KEYS do
-  if redis.call('EXISTS', KEYS[i]) == 1 then return 0 end
+if KEYS[3] then
+  local all_ended = redis.call('GET', KEYS[4])
+  if redis.call('EXISTS', KEYS[3]) == 1 then return 0 end
+  if all_ended and tonumber(created) <= tonumber(all_ended) then return 0 end
 end
 redis.call('HSET', KEYS[1], 'user', user, 'created', created, 'seen', seen, 'expires', expires)
 redis.call('PEXPIREAT', KEYS[1], gone)
@@ -66,7 +68,7 @@ if surplus > 0 then
   end
 end
 local last = redis.call('ZRANGE', KEYS[2], -1, -1, 'WITHSCORES')
-redis.call('PEXPIREAT', KEYS[2], string.format('%.0f', last[2]))
+if last[2] then redis.call('PEXPIREAT', KEYS[2], string.format('%.0f', last[2])) end
 return 1
 ",
     )
@@ -107,7 +109,8 @@ for _, session in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
   redis.call('DEL', session)
 end
 redis.call('DEL', KEYS[1])
-redis.call('SET', KEYS[2], 1, 'PX', ARGV[1])
+local now = redis.call('TIME')
+redis.call('SET', KEYS[2], string.format('%.0f', now[1] * 1000 + now[2] / 1000), 'PX', ARGV[1])
 return 1
 ",
     )
