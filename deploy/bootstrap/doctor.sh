@@ -100,7 +100,7 @@ examine_resources() {
   amount "cpu" "$cores" 2 "cores" "stages 6 to 8 are slow with fewer"
   memory=$(awk '/^MemAvailable/ { print int($2 / 1048576) }' /proc/meminfo 2>/dev/null) ||
     memory=$(($(sysctl -n hw.memsize 2>/dev/null || echo 0) / 1073741824))
-  amount "memory" "$memory" 4 "GB available" "close other programs; stages 1 to 4 need less"
+  amount "memory" "$memory" 4 "GB available" "close other programs; the first stages need less"
   disk=$(df -Pk "$root" | awk 'NR == 2 { print int($4 / 1048576) }')
   amount "disk" "$disk" 15 "GB free here" "docker system df shows what Docker holds"
   if has dockerd && [ -d /var/lib/docker ]; then

@@ -58,8 +58,9 @@ async fn serve() -> Result<(), BoxError> {
     let config: Config = runtime::config::load()?;
     runtime::telemetry::init(&config.log);
     tracing::info!(config = %runtime::config::effective(&config), "starting");
-    let app = App::new(&config)?;
+    // First: what is counted before there is somebody who counts is lost.
     let mut service = Service::start("web", &config.http, &config.shutdown).await?;
+    let app = App::new(&config)?;
 
     let starting = Starting::begin();
     service.health().require("set-up", {

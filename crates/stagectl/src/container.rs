@@ -112,7 +112,7 @@ impl Compose {
     /// The stage that runs, and an error that says what to do when none does.
     pub(crate) async fn running_stage(&self) -> anyhow::Result<Stage> {
         let containers = self.containers().await?;
-        Compose::stage_of(&containers).context("no stage is running: ./stage up 1 starts the first")
+        Compose::stage_of(&containers).context("no stage is running: ./stage up N starts one")
     }
 
     /// Runs a program inside a box of the running stage.

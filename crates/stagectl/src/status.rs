@@ -26,7 +26,7 @@ pub(crate) async fn run(compose: &Compose, as_json: bool) -> anyhow::Result<bool
         if as_json {
             println!("{}", serde_json::json!({ "stage": null, "boxes": [] }));
         } else {
-            console::say("no stage is running: ./stage up 1 starts the first");
+            console::say("no stage is running: ./stage up N starts one");
         }
         return Ok(true);
     };

@@ -1,6 +1,7 @@
 //! From stage 5 on: sessions, and what is read again and again, in the memory of Redis.
 
 use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use futures::future::try_join_all;
@@ -8,6 +9,7 @@ use serde_json::json;
 
 use super::{Report, query};
 use crate::compose::Compose;
+use crate::prometheus;
 use crate::shopper::{Answer, Shopper};
 use crate::stage::Stage;
 
@@ -40,12 +42,40 @@ pub(super) async fn check(report: &mut Report, compose: &Compose, stage: Stage) 
             restock(&base, stage),
         )
         .await;
+    report
+        .check(
+            "each web box tells that it asks both Redis",
+            circuits(compose, stage),
+        )
+        .await;
 }
 
+/// For a figure to be seen: five looks of Prometheus.
+const SCRAPED: Duration = Duration::from_secs(10);
 /// One for each promise: nobody may log in more than a few times a minute, and checks can follow each other.
 const BEA: &str = "shopper-00004@example.test";
 const CYD: &str = "shopper-00005@example.test";
 const DAN: &str = "shopper-00006@example.test";
+
+/// By the figures that the control room shows.
+async fn circuits(compose: &Compose, stage: Stage) -> anyhow::Result<String> {
+    const CLOSED: &str =
+        r#"count(circuit_state{service="web",dependency=~"redis-(sessions|cache)"} == 0)"#;
+    let expected = 2 * stage.count("web");
+    let started = Instant::now();
+    loop {
+        let closed = prometheus::query(compose, CLOSED).await?;
+        let closed = closed.first().map_or(0, |sample| sample.value as usize);
+        if closed == expected {
+            return Ok(format!("{closed} circuits are closed"));
+        }
+        ensure!(
+            started.elapsed() < SCRAPED,
+            "{closed} of {expected} circuits are told to be closed"
+        );
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+}
 
 /// Where a session would be, in Postgres and in Redis. Postgres makes the token's hash itself.
 struct Place {
