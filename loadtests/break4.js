@@ -15,7 +15,7 @@ const SESSIONS = 100;
 
 export const options = {
   scenarios: {
-    pages: arrivals('browse', Number(__ENV.PAGES || 600), DURATION, 600, 1000),
+    pages: arrivals('browse', Number(__ENV.PAGES || 800), DURATION, 600, 1000),
   },
   thresholds: {
     http_req_failed: ['rate<0.01'],
