@@ -33,6 +33,7 @@ pub struct App {
     orders: orders::Service,
     inventory: inventory::Service,
     databases: AppDatabases,
+    redis: Option<Redises>,
 }
 
 #[derive(Clone)]
@@ -85,6 +86,7 @@ impl App {
             orders: orders::Service::new(databases.orders.clone(), Arc::new(inventory.clone())),
             inventory,
             databases,
+            redis,
         }
     }
 
@@ -121,6 +123,15 @@ impl App {
     /// So that its first visitors wait no longer than any other. A box that cannot is opened all the same.
     async fn warm_up(&self) {
         let ctx = Ctx::background("warm-up", WARM_UP);
+        for redis in self
+            .redis
+            .iter()
+            .flat_map(|redis| [&redis.sessions, &redis.cache])
+        {
+            if !redis.connect().await {
+                warn!(?redis, "does not answer yet");
+            }
+        }
         for warm in [
             self.inventory.warm_up(&ctx).await,
             self.users.warm_up(&ctx).await,
