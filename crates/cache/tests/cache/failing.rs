@@ -61,8 +61,8 @@ async fn a_server_that_says_nothing_costs_little_and_soon_nothing() {
         slow += u32::from(started.elapsed() > Duration::from_millis(20));
         assert!(started.elapsed() < Duration::from_secs(3));
     }
-    // Five that trip it, and a probe now and then.
-    assert!((5..10).contains(&slow), "{slow} waited");
+    // Of the five that trip it some are told by an attempt to connect that just failed.
+    assert!((1..10).contains(&slow), "{slow} waited");
     assert!(matches!(ping(&redises).await, Err(Error::Away("cache"))));
 }
 
