@@ -3,6 +3,7 @@
 //! Closed, everything passes. After [`TRIPS_AT`] failures in a row it is open, and nothing passes but
 //! probes of its own: no visitor's request is spent on finding out. A probe that succeeds closes it.
 
+use std::fmt::Display;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -69,7 +70,7 @@ impl Breaker {
     }
 
     /// `Some` for the failure that opened it.
-    pub(crate) fn failed(&self) -> Option<Opened> {
+    pub(crate) fn failed(&self, error: &dyn Display) -> Option<Opened> {
         let mut state = self.lock();
         let State::Closed { failures } = &mut *state else {
             // One that was sent before it opened.
@@ -79,7 +80,7 @@ impl Breaker {
         if *failures < TRIPS_AT {
             return None;
         }
-        warn!(dependency = self.dependency, "does not answer");
+        warn!(dependency = self.dependency, %error, "does not answer");
         self.enter(&mut state, State::Open);
         Some(Opened { next: FIRST_WAIT })
     }
@@ -123,7 +124,7 @@ mod tests {
 
     fn opened() -> Breaker {
         let breaker = Breaker::new("test".to_owned());
-        let failures: Vec<_> = (0..2 * TRIPS_AT).map(|_| breaker.failed()).collect();
+        let failures: Vec<_> = (0..2 * TRIPS_AT).map(|_| breaker.failed(&"test")).collect();
         let opened = failures.iter().filter(|opened| opened.is_some());
         assert_eq!(opened.count(), 1, "one has to probe");
         breaker
@@ -133,7 +134,7 @@ mod tests {
     fn failures_in_a_row_open_it_and_others_do_not() {
         let breaker = Breaker::new("test".to_owned());
         for _ in 0..3 * TRIPS_AT {
-            assert!(breaker.failed().is_none());
+            assert!(breaker.failed(&"test").is_none());
             breaker.succeeded();
         }
         assert!(breaker.is_closed());

@@ -227,8 +227,7 @@ impl Redis {
             Err(Error::Broken { error, .. }) if !is_away(error) => breaker.succeeded(),
             Ok(_) => breaker.succeeded(),
             Err(error) => {
-                if let Some(opened) = breaker.failed() {
-                    tracing::warn!(%error, "not asked for a while");
+                if let Some(opened) = breaker.failed(error) {
                     tokio::spawn(probe(opened, Arc::downgrade(&self.inner)));
                 }
             }
@@ -271,7 +270,7 @@ fn is_away(error: &RedisError) -> bool {
         || error.detail().is_some_and(|detail| detail.contains("max number of clients"))
 }
 
-/// It answers, and takes nothing more: `maxmemory` is reached and nothing may be evicted, its disk is
+/// It answers, and takes nothing more: `maxmemory` is reached and nothing may be evicted, or its disk is
 /// full.
 fn is_full(error: &RedisError) -> bool {
     matches!(error.code(), Some("OOM" | "MISCONF"))

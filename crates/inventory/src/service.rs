@@ -7,7 +7,6 @@ use contract::inventory::{
 use contract::orders::Lines;
 use contract::page::Limit;
 use contract::problem::Short;
-use contract::text::Slug;
 use contract::{Ctx, Fault, Inventory, InventoryError, OrderId, Page, RestockId, Sku};
 use db::Db;
 
@@ -56,17 +55,10 @@ impl Service {
     async fn listed(
         &self,
         ctx: &Ctx,
-        category: Option<Slug>,
-        after: Option<Sku>,
+        list: ListKey,
         limit: Limit,
-        rows: i64,
     ) -> Result<Page<Product>, InventoryError> {
-        let key = ListKey {
-            category,
-            after,
-            rows,
-        };
-        let skus = self.copies.lists.get(ctx, &key).await?.unwrap_or_default();
+        let skus = self.copies.lists.get(ctx, &list).await?.unwrap_or_default();
         // Whether there are more is told by the list: of its products some may be gone since.
         let Page { items: skus, next } = Page::from_rows(skus, limit, Sku::clone);
         let mut products = self.copies.products.get_many(ctx, &skus).await?;
@@ -94,9 +86,12 @@ impl Inventory for Service {
         let rows = i64::from(query.limit.get()) + 1;
         let found = match query.q {
             None if self.copies.are_there() => {
-                return self
-                    .listed(ctx, query.category, after, query.limit, rows)
-                    .await;
+                let list = ListKey {
+                    category: query.category,
+                    after,
+                    rows,
+                };
+                return self.listed(ctx, list, query.limit).await;
             }
             None => {
                 let _place = self.copies.place(ctx).await?;
