@@ -119,7 +119,9 @@ impl Cluster {
             }
             let upstream = Arc::new(Upstream::new(*address, self.hop));
             let prober = tokio::spawn(health::watch(self.clone(), upstream.clone()));
-            members.push(Member::new(upstream, Some(prober.abort_handle())));
+            let mut member = Member::new(upstream, Some(prober.abort_handle()));
+            member.set_limit(Instant::now(), &self.rules.load().upstreams);
+            members.push(member);
             is_changed = true;
         }
         if is_changed {
@@ -203,6 +205,7 @@ impl Cluster {
         members.retain(|member| member.is_listed || member.upstream.in_flight() > 0);
         for member in members.iter_mut() {
             member.notice_silence(now, rules.health.stall);
+            member.set_limit(now, &rules.upstreams);
             if member.outlier.release(now, &rules.outliers) {
                 member.upstream.forget_failures();
                 member.since = None;
@@ -352,6 +355,7 @@ fn view_of(members: &[Member]) -> View {
 mod tests {
     use super::*;
     use crate::ProxyConfig;
+    use crate::upstream::Flight;
 
     /// With upstreams at these addresses, which nobody has asked yet.
     fn cluster(addresses: &[SocketAddr]) -> Arc<Cluster> {
@@ -372,6 +376,36 @@ mod tests {
         assert_eq!(upstream.latency(), Duration::from_millis(100));
         cluster.fade_latencies();
         assert!(upstream.latency() < Duration::from_millis(100));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_rush_is_let_in_and_a_standing_queue_is_not() {
+        let cluster = cluster(&[([10, 0, 0, 1], 80).into()]);
+        let upstream = cluster.upstreams().remove(0);
+        let burst = cluster.rules().upstreams.burst;
+        let after = async |time| {
+            tokio::time::advance(time).await;
+            cluster.look_over(Instant::now());
+        };
+        let begin = || Flight::begin(upstream.clone());
+        let mut flights: Vec<_> = (0..191).map(|_| begin()).collect();
+        after(burst / 2).await;
+        assert!(upstream.has_room());
+        flights.push(begin());
+        assert!(!upstream.has_room());
+
+        flights.truncate(64);
+        after(burst / 2).await;
+        assert!(!upstream.has_room(), "it stands");
+        flights.truncate(33);
+        after(burst).await;
+        assert!(upstream.has_room());
+        flights.extend((33..64).map(|_| begin()));
+        assert!(!upstream.has_room(), "it has not drained");
+        flights.truncate(32);
+        after(burst).await;
+        flights.extend((32..191).map(|_| begin()));
+        assert!(upstream.has_room());
     }
 
     #[tokio::test]

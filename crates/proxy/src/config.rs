@@ -30,11 +30,17 @@ pub struct UpstreamsConfig {
     pub selection: Selection,
     /// Requests at one upstream at once; when all are full, more are refused at once, with 503.
     /// What waits here would only wait there: this bounds how long an admitted request takes.
+    /// See `burst` for those that come all at once.
     #[serde(
         default = "UpstreamsConfig::max_in_flight",
         deserialize_with = "positive::count"
     )]
     pub max_in_flight: usize,
+    /// For so long an upstream may have three times `max_in_flight`, counted from when it last had no more
+    /// than half of that. A queue that drains costs those in it a moment, and to refuse them helps nobody;
+    /// one that stands makes all wait, for ever. Zero: never.
+    #[serde(default = "UpstreamsConfig::burst", with = "humantime_serde")]
+    pub burst: Duration,
     #[serde(
         default = "UpstreamsConfig::connect_timeout",
         serialize_with = "humantime_serde::serialize",
@@ -54,6 +60,20 @@ impl UpstreamsConfig {
     /// 64 pages of a few milliseconds each are a quarter of a second of work for a small box.
     fn max_in_flight() -> usize {
         64
+    }
+
+    /// Longer than a database takes to clean up after a web box that died.
+    fn burst() -> Duration {
+        Duration::from_secs(1)
+    }
+
+    /// What an upstream may have in flight: `is_rush` while it has had so many for a short time only.
+    pub(crate) fn limit(&self, is_rush: bool) -> u32 {
+        let limit = match is_rush {
+            true => self.max_in_flight.saturating_mul(3),
+            false => self.max_in_flight,
+        };
+        u32::try_from(limit).unwrap_or(u32::MAX)
     }
 
     /// A connection within one network takes less than a millisecond, on a throttled box some 20 ms.

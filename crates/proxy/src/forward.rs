@@ -175,7 +175,6 @@ impl Journey {
             selection,
             client: self.client,
             headers,
-            max_in_flight: config.upstreams.max_in_flight,
             avoid: &self.tried,
         };
         let view = worker.cluster().view();

@@ -10,6 +10,7 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use crate::cluster::Ejections;
+use crate::config::UpstreamsConfig;
 use crate::health::{Probation, Status};
 use crate::outlier::{Outlier, Tally};
 use crate::upstream::Upstream;
@@ -23,6 +24,8 @@ pub(crate) struct Member {
     pub(crate) outlier: Outlier,
     /// Since when it gets requests, and so starts slowly.
     pub(crate) since: Option<Instant>,
+    /// When it was last seen with little to do.
+    calm: Instant,
     /// Answers up to the last time that one came, and when that was seen.
     answered: (u64, Instant),
     prober: Option<AbortHandle>,
@@ -79,6 +82,7 @@ impl Member {
             probation: Probation::new(),
             outlier: Outlier::new(now),
             since: None,
+            calm: now,
             answered: (0, now),
             prober,
         }
@@ -107,6 +111,16 @@ impl Member {
             self.answered.1 = now;
             self.upstream.suspect.notify_one();
         }
+    }
+
+    /// Lets it have more for a rush, and no longer when the queue stands: the good and the bad queue of
+    /// `CoDel` (Nichols and Jacobson, 2012).
+    pub(crate) fn set_limit(&mut self, now: Instant, config: &UpstreamsConfig) {
+        if self.upstream.in_flight() <= config.limit(false) / 2 {
+            self.calm = now;
+        }
+        let is_rush = now.duration_since(self.calm) < config.burst;
+        self.upstream.set_limit(config.limit(is_rush));
     }
 
     /// From a tenth of its share up to all of it.

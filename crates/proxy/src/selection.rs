@@ -38,7 +38,6 @@ pub(crate) struct Choice<'a> {
     pub(crate) selection: Selection,
     pub(crate) client: IpAddr,
     pub(crate) headers: &'a HeaderMap,
-    pub(crate) max_in_flight: usize,
     /// The ones that were tried before.
     pub(crate) avoid: &'a [u64],
 }
@@ -85,7 +84,7 @@ impl Choice<'_> {
     }
 
     fn is_open(&self, upstream: &Arc<Upstream>) -> bool {
-        (upstream.in_flight() as usize) < self.max_in_flight && !self.avoid.contains(&upstream.id)
+        upstream.has_room() && !self.avoid.contains(&upstream.id)
     }
 
     fn two_choices<'u>(&self, usable: &'u [Arc<Upstream>]) -> Option<&'u Arc<Upstream>> {
@@ -182,7 +181,9 @@ mod tests {
 
     fn upstreams(n: u8) -> Vec<Arc<Upstream>> {
         let upstream = |i| Upstream::new(([10, 0, 0, i], 8080).into(), "lb");
-        (0..n).map(upstream).map(Arc::new).collect()
+        let all: Vec<_> = (0..n).map(upstream).map(Arc::new).collect();
+        all.iter().for_each(|upstream| upstream.set_limit(4));
+        all
     }
 
     fn choice<'a>(selection: Selection, headers: &'a HeaderMap, avoid: &'a [u64]) -> Choice<'a> {
@@ -190,7 +191,6 @@ mod tests {
             selection,
             client: [192, 0, 2, 1].into(),
             headers,
-            max_in_flight: 4,
             avoid,
         }
     }

@@ -26,6 +26,8 @@ pub(crate) struct Upstream {
     /// The share it gets, in 1/256: less than all while it starts slowly.
     weight: AtomicU32,
     in_flight: AtomicU32,
+    /// What it may have in flight now.
+    limit: AtomicU32,
     /// Of answers' heads: a moving average, which fades while nothing is asked.
     latency_us: AtomicU32,
     consecutive_failures: AtomicU32,
@@ -88,6 +90,7 @@ impl Upstream {
             is_down: AtomicBool::new(false),
             weight: AtomicU32::new(FULL_WEIGHT),
             in_flight: AtomicU32::new(0),
+            limit: AtomicU32::new(u32::MAX),
             latency_us: AtomicU32::new(0),
             consecutive_failures: AtomicU32::new(0),
             counts: Counts::default(),
@@ -133,6 +136,15 @@ impl Upstream {
 
     pub(crate) fn in_flight(&self) -> u32 {
         self.in_flight.load(Relaxed)
+    }
+
+    pub(crate) fn set_limit(&self, limit: u32) {
+        self.limit.store(limit, Relaxed);
+    }
+
+    /// Whether it may have one more.
+    pub(crate) fn has_room(&self) -> bool {
+        self.in_flight() < self.limit.load(Relaxed)
     }
 
     pub(crate) fn latency(&self) -> Duration {

@@ -124,7 +124,10 @@ fn a_request_in_flight_is_finished_after_sigterm() {
 #[test]
 fn what_is_too_much_for_the_upstreams_is_refused_at_once() {
     let (backend, go) = waiting();
-    let lb = balancer(&[&backend], "upstreams.max_in_flight = 2");
+    let lb = balancer(
+        &[&backend],
+        "upstreams.max_in_flight = 2\nupstreams.burst = \"0s\"",
+    );
     let mut streams = [connect(&lb), connect(&lb)];
     for stream in &mut streams {
         stream.write_all(KEPT).expect("it is read");

@@ -27,7 +27,8 @@ fn answers_that_nobody_takes_are_given_up() {
         true => Act::Send(ok("short")),
         false => Act::Send(ok(&long)),
     });
-    let more = "upstreams.max_in_flight = 2\n[http]\nsend_timeout = \"500ms\"";
+    let more =
+        "upstreams.max_in_flight = 2\nupstreams.burst = \"0s\"\n[http]\nsend_timeout = \"500ms\"";
     let lb = balancer(&[&backend], more);
     let _greedy = http2::greedy(&lb, 2);
     wait_for("both", || in_flight(&lb, &backend) == Some(2.0));
