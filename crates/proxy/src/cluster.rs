@@ -389,6 +389,7 @@ mod tests {
         };
         let begin = || Flight::begin(upstream.clone());
         let mut flights: Vec<_> = (0..191).map(|_| begin()).collect();
+        after(Duration::ZERO).await;
         after(burst / 2).await;
         assert!(upstream.has_room());
         flights.push(begin());
@@ -397,15 +398,16 @@ mod tests {
         flights.truncate(64);
         after(burst / 2).await;
         assert!(!upstream.has_room(), "it stands");
-        flights.truncate(33);
-        after(burst).await;
-        assert!(upstream.has_room());
-        flights.extend((33..64).map(|_| begin()));
-        assert!(!upstream.has_room(), "it has not drained");
         flights.truncate(32);
+        after(burst / 2).await;
+        flights.extend((32..64).map(|_| begin()));
+        assert!(!upstream.has_room(), "it was short for a moment");
+        after(burst).await;
+        flights.truncate(32);
+        after(Duration::ZERO).await;
         after(burst).await;
         flights.extend((32..191).map(|_| begin()));
-        assert!(upstream.has_room());
+        assert!(upstream.has_room(), "it has drained");
     }
 
     #[tokio::test]

@@ -36,9 +36,9 @@ pub struct UpstreamsConfig {
         deserialize_with = "positive::count"
     )]
     pub max_in_flight: usize,
-    /// For so long an upstream may have three times `max_in_flight`, counted from when it last had no more
-    /// than half of that. A queue that drains costs those in it a moment, and to refuse them helps nobody;
-    /// one that stands makes all wait, for ever. Zero: never.
+    /// For so long an upstream may have three times `max_in_flight`, and again when it has had less than
+    /// half of that for as long. A queue that drains costs those in it a moment, and to refuse them helps
+    /// nobody; one that stands makes all wait, for ever. Zero: never.
     #[serde(default = "UpstreamsConfig::burst", with = "humantime_serde")]
     pub burst: Duration,
     #[serde(
@@ -67,11 +67,11 @@ impl UpstreamsConfig {
         Duration::from_secs(1)
     }
 
-    /// What an upstream may have in flight: `is_rush` while it has had so many for a short time only.
-    pub(crate) fn limit(&self, is_rush: bool) -> u32 {
-        let limit = match is_rush {
-            true => self.max_in_flight.saturating_mul(3),
-            false => self.max_in_flight,
+    /// What an upstream may have in flight.
+    pub(crate) fn limit(&self, stands: bool) -> u32 {
+        let limit = match stands || self.burst.is_zero() {
+            true => self.max_in_flight,
+            false => self.max_in_flight.saturating_mul(3),
         };
         u32::try_from(limit).unwrap_or(u32::MAX)
     }

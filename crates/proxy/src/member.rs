@@ -15,6 +15,38 @@ use crate::health::{Probation, Status};
 use crate::outlier::{Outlier, Tally};
 use crate::upstream::Upstream;
 
+/// Whether its queue is one that drains or one that stands: the good and the bad queue of `CoDel` (Nichols
+/// and Jacobson, 2012).
+#[derive(Debug)]
+struct Queue {
+    stands: bool,
+    /// Since when it has been as long, or as short, as it is now.
+    since: Instant,
+    is_short: bool,
+}
+
+impl Queue {
+    fn new(now: Instant) -> Queue {
+        Queue {
+            stands: false,
+            since: now,
+            is_short: true,
+        }
+    }
+
+    /// It stands once it was long for all of `burst`, and drains once it was short for as long: what is
+    /// short for a moment under too much load is no sign that the load is over.
+    fn look(&mut self, now: Instant, is_short: bool, burst: Duration) {
+        if is_short != self.is_short {
+            self.since = now;
+            self.is_short = is_short;
+        }
+        if now.duration_since(self.since) >= burst {
+            self.stands = !is_short;
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct Member {
     pub(crate) upstream: Arc<Upstream>,
@@ -24,8 +56,7 @@ pub(crate) struct Member {
     pub(crate) outlier: Outlier,
     /// Since when it gets requests, and so starts slowly.
     pub(crate) since: Option<Instant>,
-    /// When it was last seen with little to do.
-    calm: Instant,
+    queue: Queue,
     /// Answers up to the last time that one came, and when that was seen.
     answered: (u64, Instant),
     prober: Option<AbortHandle>,
@@ -82,7 +113,7 @@ impl Member {
             probation: Probation::new(),
             outlier: Outlier::new(now),
             since: None,
-            calm: now,
+            queue: Queue::new(now),
             answered: (0, now),
             prober,
         }
@@ -113,14 +144,11 @@ impl Member {
         }
     }
 
-    /// Lets it have more for a rush, and no longer when the queue stands: the good and the bad queue of
-    /// `CoDel` (Nichols and Jacobson, 2012).
+    /// Lets it have more for a rush, and no longer when its queue stands.
     pub(crate) fn set_limit(&mut self, now: Instant, config: &UpstreamsConfig) {
-        if self.upstream.in_flight() <= config.limit(false) / 2 {
-            self.calm = now;
-        }
-        let is_rush = now.duration_since(self.calm) < config.burst;
-        self.upstream.set_limit(config.limit(is_rush));
+        let is_short = self.upstream.in_flight() <= config.limit(true) / 2;
+        self.queue.look(now, is_short, config.burst);
+        self.upstream.set_limit(config.limit(self.queue.stands));
     }
 
     /// From a tenth of its share up to all of it.
