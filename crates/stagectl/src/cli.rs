@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::compose::Compose;
-use crate::drill::{self, Drill};
+use crate::drill::{self, Drill, Outcome};
 use crate::stage::Stage;
 use crate::{audit, bench, breaker, check, down, sql, status, test, up};
 
@@ -97,7 +97,10 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<bool> {
             drill::list(cli.json);
             Ok(true)
         }
-        Command::Drill { drill: Some(drill) } => drill::run(&compose, drill, cli.json).await,
+        Command::Drill { drill: Some(drill) } => {
+            let outcome = drill::run(&compose, drill, cli.json).await?;
+            Ok(outcome == Outcome::Kept)
+        }
         Command::Bench { name, rounds } => {
             bench::run(&compose, name, rounds.into(), cli.json).await
         }

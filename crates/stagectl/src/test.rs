@@ -12,7 +12,7 @@ use tokio::process::Command;
 
 use crate::compose::Compose;
 use crate::docker::{self, finish};
-use crate::drill::{self, Drill};
+use crate::drill::{self, Drill, Outcome};
 use crate::k6::LoadTest;
 use crate::sql::{self, TestDatabase};
 use crate::stage::Stage;
@@ -116,7 +116,8 @@ async fn first_stage(stages: &Compose, one: Stage) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What must never be seen by anybody, each time; the rest where there is time for it.
+/// What must never be seen by anybody, each time; the rest where there is time for it. How long things take
+/// is told, and decides only where it is far too long.
 async fn drills(stages: &Compose, stage: Stage, full: bool) -> anyhow::Result<()> {
     let each_time = [
         Drill::KillWeb,
@@ -127,7 +128,7 @@ async fn drills(stages: &Compose, stage: Stage, full: bool) -> anyhow::Result<()
     for drill in Drill::of(stage) {
         if full || (stage.has_balancer() && each_time.contains(&drill)) {
             ensure!(
-                drill::run(stages, drill, false).await?,
+                drill::run(stages, drill, false).await? != Outcome::Broken,
                 "drill {drill} breaks a promise"
             );
         }

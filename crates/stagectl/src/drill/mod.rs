@@ -34,6 +34,7 @@ use crate::compose::Compose;
 use crate::stage::Stage;
 use crate::{audit, balancer, console};
 use field::Field;
+pub(crate) use report::Outcome;
 use report::{Findings, Report};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
@@ -180,8 +181,7 @@ pub(crate) fn list(as_json: bool) {
     }
 }
 
-/// False when a promise is not kept.
-pub(crate) async fn run(compose: &Compose, drill: Drill, as_json: bool) -> anyhow::Result<bool> {
+pub(crate) async fn run(compose: &Compose, drill: Drill, as_json: bool) -> anyhow::Result<Outcome> {
     let stage = compose.running_stage().await?;
     if stage.number() < drill.first_stage() {
         let n = drill.first_stage();
@@ -215,12 +215,12 @@ pub(crate) async fn run(compose: &Compose, drill: Drill, as_json: bool) -> anyho
     };
     if as_json {
         let mut said = serde_json::to_value(&report)?;
-        said["holds"] = json!(report.holds());
+        said["holds"] = json!(report.outcome() == Outcome::Kept);
         println!("{said}");
     } else {
         report.tell();
     }
-    Ok(report.holds())
+    Ok(report.outcome())
 }
 
 #[cfg(test)]
