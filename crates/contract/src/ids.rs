@@ -66,8 +66,9 @@ uuid_id!(
     /// A user. UUIDv7, chosen by whoever registers.
     UserId
 );
+// See `OrderId::derive`.
 uuid_id!(
-    /// An order, and the reservation of its stock. See [`OrderId::derive`].
+    /// An order, and the reservation of its stock.
     OrderId
 );
 uuid_id!(

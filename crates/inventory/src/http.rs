@@ -59,6 +59,7 @@ async fn products(
     Ok((next_link(&page, query)?, Json(page)))
 }
 
+/// One product, and how many are in stock.
 #[utoipa::path(get, path = "/api/v1/products/{sku}", params(("sku" = Sku, Path)), responses(
     (status = 200, body = Product), (status = 404, body = Problem),
 ))]
@@ -74,7 +75,7 @@ async fn product(
 
 /// Adds goods to the stock, or writes some off. For staff. The same `Idempotency-Key` again counts
 /// once; without one, each request counts.
-#[utoipa::path(post, path = "/api/v1/products/{sku}/stock",
+#[utoipa::path(post, path = "/api/v1/products/{sku}/stock", security(("token" = []), ("cookie" = [])),
     params(("sku" = Sku, Path), ("Idempotency-Key" = Option<String>, Header)),
     request_body = NewDelivery, responses(
     (status = 200, body = StockLevel), (status = 403, body = Problem),

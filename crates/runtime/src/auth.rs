@@ -15,7 +15,8 @@ use http::{HeaderMap, HeaderValue};
 use crate::extract::context;
 use crate::failure::Failure;
 
-const COOKIE_NAME: &str = "session";
+/// The cookie that a session's token is in.
+pub const COOKIE_NAME: &str = "session";
 
 /// Lets the extractors of this module ask `users`; add it to the router with `.layer(..)`.
 pub fn layer(users: Arc<dyn Users>) -> Extension<Arc<dyn Users>> {

@@ -16,6 +16,7 @@ use storefront::{Assets, Storefront};
 use tracing::warn;
 
 use crate::config::{Config, SeedConfig};
+use crate::openapi;
 use crate::seed::seed;
 use crate::starting::Starting;
 
@@ -151,7 +152,7 @@ impl App {
 
     /// Everything under `/api/v1`, and the pages.
     pub fn routes(&self, storefront: &Storefront) -> Router {
-        let openapi = openapi();
+        let openapi = Arc::new(openapi::document());
         Router::new()
             .route("/api/v1/openapi.json", get(async move || Json(openapi)))
             .merge(users::http::routes(self.users()))
@@ -203,13 +204,4 @@ impl App {
     fn orders(&self) -> Arc<dyn Orders> {
         Arc::new(self.orders.clone())
     }
-}
-
-/// The API of all domains in one document.
-fn openapi() -> Arc<utoipa::openapi::OpenApi> {
-    let mut api = users::http::openapi();
-    api.merge(inventory::http::openapi());
-    api.merge(orders::http::openapi());
-    api.info = utoipa::openapi::Info::new("Stagecraft Supply", "1");
-    Arc::new(api)
 }

@@ -12,6 +12,7 @@ mod audit;
 mod config;
 mod fault;
 mod health;
+mod openapi;
 mod seed;
 mod starting;
 

@@ -52,7 +52,7 @@ async fn register(
 }
 
 /// The user who asks.
-#[utoipa::path(get, path = "/api/v1/users/me", responses(
+#[utoipa::path(get, path = "/api/v1/users/me", security(("token" = []), ("cookie" = [])), responses(
     (status = 200, body = User), (status = 401, body = Problem),
 ))]
 async fn me(
@@ -71,7 +71,7 @@ struct UserChange {
 }
 
 /// Changes the user who asks.
-#[utoipa::path(patch, path = "/api/v1/users/me", request_body = UserChange, responses(
+#[utoipa::path(patch, path = "/api/v1/users/me", security(("token" = []), ("cookie" = [])), request_body = UserChange, responses(
     (status = 200, body = User), (status = 401, body = Problem), (status = 422, body = Problem),
 ))]
 async fn change_me(
@@ -123,7 +123,7 @@ async fn log_out(
 }
 
 /// Logs out everywhere: ends all sessions of the user who asks, this one too.
-#[utoipa::path(delete, path = "/api/v1/sessions", responses(
+#[utoipa::path(delete, path = "/api/v1/sessions", security(("token" = []), ("cookie" = [])), responses(
     (status = 204), (status = 401, body = Problem),
 ))]
 async fn log_out_everywhere(
