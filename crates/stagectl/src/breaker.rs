@@ -1,7 +1,9 @@
 //! `./stage break N`: the load that breaks stage N, and what it does to each box.
 
+use anyhow::bail;
 use serde::Serialize;
 
+use crate::Misuse;
 use crate::compose::Compose;
 use crate::console;
 use crate::k6::{LoadTest, Outcome};
@@ -93,7 +95,10 @@ pub(crate) async fn break_stage(
     stage: Stage,
 ) -> anyhow::Result<Breakage> {
     let Some(name) = load_test(compose, breaker) else {
-        anyhow::bail!("there is no breaker {} yet", breaker.number());
+        bail!(Misuse(format!(
+            "there is no breaker {} yet",
+            breaker.number()
+        )));
     };
     console::step(&format!("breaker {} against {stage}", breaker.number()));
     let outcome = LoadTest {
@@ -121,7 +126,9 @@ pub(crate) async fn prove(
     as_json: bool,
 ) -> anyhow::Result<bool> {
     let Some(next) = breaker.next() else {
-        anyhow::bail!("the stage after {breaker} is not there yet");
+        bail!(Misuse(format!(
+            "the stage after {breaker} is not there yet"
+        )));
     };
     up::bring_up(compose, breaker, false).await?;
     let before = break_stage(compose, breaker, breaker).await?;

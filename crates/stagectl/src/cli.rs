@@ -12,6 +12,7 @@ use crate::{audit, bench, breaker, check, down, sql, status, test, up};
 #[derive(Debug, Parser)]
 #[command(
     name = "stage",
+    bin_name = "./stage",
     about = "One shop, eight topologies",
     disable_version_flag = true
 )]

@@ -7,6 +7,7 @@ use anyhow::{Context, ensure};
 use serde::Deserialize;
 use tokio::process::Command;
 
+use crate::Missing;
 use crate::compose::Compose;
 use crate::docker;
 use crate::stage::{Stage, box_name};
@@ -112,7 +113,9 @@ impl Compose {
     /// The stage that runs, and an error that says what to do when none does.
     pub(crate) async fn running_stage(&self) -> anyhow::Result<Stage> {
         let containers = self.containers().await?;
-        Compose::stage_of(&containers).context("no stage is running: ./stage up N starts one")
+        Compose::stage_of(&containers).ok_or_else(|| {
+            Missing("no stage is running: ./stage up N starts one".to_owned()).into()
+        })
     }
 
     /// Runs a program inside a box of the running stage.

@@ -39,16 +39,14 @@ use std::process::ExitCode;
 use clap::Parser;
 
 /// Something needed is missing: exit code 3. The text says what, and how to get it.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
 pub(crate) struct Missing(pub(crate) String);
 
-impl std::fmt::Display for Missing {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Missing {}
+/// What was asked for cannot be done: exit code 2. The text says what can.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Misuse(pub(crate) String);
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -58,8 +56,34 @@ async fn main() -> ExitCode {
         Ok(false) => ExitCode::from(1),
         Err(error) => {
             console::fail(&format!("{error:#}"));
-            let missing = error.chain().any(|cause| cause.is::<Missing>());
-            ExitCode::from(if missing { 3 } else { 1 })
+            ExitCode::from(exit_code(&error))
         }
+    }
+}
+
+fn exit_code(error: &anyhow::Error) -> u8 {
+    if error.is::<Missing>() {
+        3
+    } else if error.is::<Misuse>() {
+        2
+    } else {
+        1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Context;
+
+    use super::*;
+
+    #[test]
+    fn an_error_keeps_its_exit_code_whatever_is_said_around_it() {
+        let misuse = Err::<(), _>(Misuse("no breaker 9".to_owned()));
+        assert_eq!(exit_code(&misuse.context("breaking").unwrap_err()), 2);
+        let missing = Err::<(), _>(Missing("no k6".to_owned()));
+        let error = missing.context("a").context("b").unwrap_err();
+        assert_eq!(exit_code(&error), 3);
+        assert_eq!(exit_code(&anyhow::anyhow!("it did not hold")), 1);
     }
 }

@@ -7,6 +7,7 @@ use anyhow::bail;
 use contract::Problem;
 use serde_json::json;
 
+use crate::Misuse;
 use crate::balancer;
 use crate::compose::Compose;
 use crate::console::{self, Progress};
@@ -32,11 +33,10 @@ pub(crate) async fn run(
     let containers = compose.containers().await?;
     let other = Compose::stage_of(&containers).filter(|other| *other != stage);
     if let Some(other) = other.filter(|_| !replace) {
-        console::fail(&format!(
+        bail!(Misuse(format!(
             "{other} is running: ./stage up {} --replace stops it first and keeps its data",
             stage.number()
-        ));
-        return Ok(false);
+        )));
     }
     let took = tokio::select! {
         took = bring_up(compose, stage, build) => took?,

@@ -13,6 +13,7 @@ mod visiting;
 use anyhow::bail;
 use serde::Serialize;
 
+use crate::Missing;
 use crate::audit;
 use crate::compose::Compose;
 use crate::stage::Stage;
@@ -57,7 +58,9 @@ pub(crate) async fn run(compose: &Compose, stage: Stage, as_json: bool) -> anyho
     let running = compose.running_stage().await?;
     if running != stage {
         let n = stage.number();
-        bail!("{running} is running: ./stage up {n} --replace, then ./stage check {n}");
+        bail!(Missing(format!(
+            "{running} is running: ./stage up {n} --replace, then ./stage check {n}"
+        )));
     }
     let base = compose.front_url();
     let mut report = Report {

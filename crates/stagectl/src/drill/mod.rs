@@ -32,7 +32,7 @@ use serde_json::json;
 
 use crate::compose::Compose;
 use crate::stage::Stage;
-use crate::{audit, balancer, console};
+use crate::{Missing, audit, balancer, console};
 use field::Field;
 pub(crate) use report::Outcome;
 use report::{Findings, Report};
@@ -185,7 +185,9 @@ pub(crate) async fn run(compose: &Compose, drill: Drill, as_json: bool) -> anyho
     let stage = compose.running_stage().await?;
     if stage.number() < drill.first_stage() {
         let n = drill.first_stage();
-        bail!("{drill} needs stage {n}, and {stage} is running: ./stage up {n} --replace");
+        bail!(Missing(format!(
+            "{drill} needs stage {n}, and {stage} is running: ./stage up {n} --replace"
+        )));
     }
     let field = Field::new(compose, stage);
     console::step(&format!("drill {drill} on {stage}"));
