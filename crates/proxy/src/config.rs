@@ -36,9 +36,11 @@ pub struct UpstreamsConfig {
         deserialize_with = "positive::count"
     )]
     pub max_in_flight: usize,
-    /// For so long an upstream may have three times `max_in_flight`, and again when it has had less than
-    /// half of that for as long. A queue that drains costs those in it a moment, and to refuse them helps
-    /// nobody; one that stands makes all wait, for ever. Zero: never.
+    /// For so long an upstream that is warm may have three times `max_in_flight`, which its own limit must
+    /// have room for. A queue that drains costs those in it a moment, and to refuse them helps nobody; one
+    /// that stands makes all wait, for ever. The time begins when it has more than `max_in_flight`, and may
+    /// begin anew once it had no more than half of that for as long, each as seen ten times a second.
+    /// Zero: never more than `max_in_flight`.
     #[serde(default = "UpstreamsConfig::burst", with = "humantime_serde")]
     pub burst: Duration,
     #[serde(

@@ -15,34 +15,48 @@ use crate::health::{Probation, Status};
 use crate::outlier::{Outlier, Tally};
 use crate::upstream::Upstream;
 
-/// Whether its queue is one that drains or one that stands: the good and the bad queue of `CoDel` (Nichols
-/// and Jacobson, 2012).
+/// Whether its requests are a queue that drains or one that stands: the good and the bad queue of `CoDel`
+/// (Nichols and Jacobson, 2012), which goes by how long each has waited. We go by how many are in flight,
+/// ten times a second: that needs no clock on a request's way.
 #[derive(Debug)]
 struct Queue {
     stands: bool,
-    /// Since when it has been as long, or as short, as it is now.
+    length: Length,
+    /// Since when it is as long as that.
     since: Instant,
-    is_short: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Length {
+    /// No more than half of what may be in flight where it stands.
+    Short,
+    Middling,
+    /// More than that.
+    Long,
 }
 
 impl Queue {
     fn new(now: Instant) -> Queue {
         Queue {
             stands: false,
+            length: Length::Short,
             since: now,
-            is_short: true,
         }
     }
 
     /// It stands once it was long for all of `burst`, and drains once it was short for as long: what is
     /// short for a moment under too much load is no sign that the load is over.
-    fn look(&mut self, now: Instant, is_short: bool, burst: Duration) {
-        if is_short != self.is_short {
+    fn look(&mut self, now: Instant, length: Length, burst: Duration) {
+        if length != self.length {
             self.since = now;
-            self.is_short = is_short;
+            self.length = length;
         }
         if now.duration_since(self.since) >= burst {
-            self.stands = !is_short;
+            match length {
+                Length::Short => self.stands = false,
+                Length::Middling => {}
+                Length::Long => self.stands = true,
+            }
         }
     }
 }
@@ -77,6 +91,8 @@ pub struct Report {
     pub address: SocketAddr,
     pub state: State,
     pub in_flight: u32,
+    /// What it may have in flight now.
+    pub limit: u32,
     pub latency_ms: f64,
     pub requests: u64,
     pub failures: u64,
@@ -144,11 +160,19 @@ impl Member {
         }
     }
 
-    /// Lets it have more for a rush, and no longer when its queue stands.
+    /// Lets it have more for a rush, but not when its queue stands or it is cold: the others would leave to
+    /// it, who has just come, all that is too much for them.
     pub(crate) fn set_limit(&mut self, now: Instant, config: &UpstreamsConfig) {
-        let is_short = self.upstream.in_flight() <= config.limit(true) / 2;
-        self.queue.look(now, is_short, config.burst);
-        self.upstream.set_limit(config.limit(self.queue.stands));
+        let most = config.limit(true);
+        let length = match self.upstream.in_flight() {
+            n if n <= most / 2 => Length::Short,
+            n if n <= most => Length::Middling,
+            _ => Length::Long,
+        };
+        self.queue.look(now, length, config.burst);
+        let is_warm = self.warmth(now, config.slow_start) >= 1.0;
+        let limit = config.limit(self.queue.stands || !is_warm);
+        self.upstream.set_limit(limit);
     }
 
     /// From a tenth of its share up to all of it.
@@ -180,6 +204,7 @@ impl Member {
                 Status::Unknown | Status::Down => State::Down,
             },
             in_flight: self.upstream.in_flight(),
+            limit: self.upstream.limit(),
             latency_ms: self.upstream.latency().as_secs_f64() * 1e3,
             requests: tally.total,
             failures: tally.failed,

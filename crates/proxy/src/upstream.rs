@@ -142,9 +142,13 @@ impl Upstream {
         self.limit.store(limit, Relaxed);
     }
 
+    pub(crate) fn limit(&self) -> u32 {
+        self.limit.load(Relaxed)
+    }
+
     /// Whether it may have one more.
     pub(crate) fn has_room(&self) -> bool {
-        self.in_flight() < self.limit.load(Relaxed)
+        self.in_flight() < self.limit()
     }
 
     pub(crate) fn latency(&self) -> Duration {

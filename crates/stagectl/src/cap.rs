@@ -1,6 +1,6 @@
 //! `BOX_CPUS`: how many cores a box has.
 
-use anyhow::Context;
+use crate::Misuse;
 
 /// What compose files read as `BOX_CPU_QUOTA`, if `BOX_CPUS` is set: they cannot multiply, and a cap is
 /// microseconds of each period of 20 ms.
@@ -14,8 +14,10 @@ pub(crate) fn quota_from_env() -> anyhow::Result<Option<String>> {
 fn quota(cores: &str) -> anyhow::Result<String> {
     let number = cores.parse().ok();
     let number = number.filter(|cores: &f64| cores.is_finite() && *cores > 0.0);
-    let number = number.with_context(|| {
-        format!("BOX_CPUS: expected a number of cores, such as 0.25, got {cores:?}")
+    let number = number.ok_or_else(|| {
+        Misuse(format!(
+            "BOX_CPUS: expected a number of cores, such as 0.25, got {cores:?}"
+        ))
     })?;
     // Docker takes no quota below 1 ms.
     Ok(format!("{:.0}", (number * 20_000.0).max(1_000.0)))

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, bail};
 
-use crate::Missing;
+use crate::{Missing, Misuse};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Ports {
@@ -96,7 +96,10 @@ fn port(variable: &str, default: u16) -> anyhow::Result<u16> {
         return Ok(default);
     };
     let port = text.parse().ok().filter(|port| *port > 0);
-    port.with_context(|| format!("{variable}: expected a port from 1 to 65535, got {text:?}"))
+    port.ok_or_else(|| {
+        let expected = format!("{variable}: expected a port from 1 to 65535, got {text:?}");
+        Misuse(expected).into()
+    })
 }
 
 #[cfg(test)]

@@ -53,7 +53,7 @@ async fn register(
 
 /// The user who asks.
 #[utoipa::path(get, path = "/api/v1/users/me", security(("token" = []), ("cookie" = [])), responses(
-    (status = 200, body = User), (status = 401, body = Problem),
+    (status = 200, body = User),
 ))]
 async fn me(
     State(users): Shared,
@@ -72,7 +72,7 @@ struct UserChange {
 
 /// Changes the user who asks.
 #[utoipa::path(patch, path = "/api/v1/users/me", security(("token" = []), ("cookie" = [])), request_body = UserChange, responses(
-    (status = 200, body = User), (status = 401, body = Problem), (status = 422, body = Problem),
+    (status = 200, body = User), (status = 422, body = Problem),
 ))]
 async fn change_me(
     State(users): Shared,
@@ -109,7 +109,8 @@ async fn log_in(
 }
 
 /// Logs out. Who is not logged in has nothing to end, and that is fine.
-#[utoipa::path(delete, path = "/api/v1/sessions/current", responses((status = 204)))]
+#[utoipa::path(delete, path = "/api/v1/sessions/current", security((), ("token" = []), ("cookie" = [])),
+    responses((status = 204)))]
 async fn log_out(
     State(users): Shared,
     Context(ctx): Context,
@@ -124,7 +125,7 @@ async fn log_out(
 
 /// Logs out everywhere: ends all sessions of the user who asks, this one too.
 #[utoipa::path(delete, path = "/api/v1/sessions", security(("token" = []), ("cookie" = [])), responses(
-    (status = 204), (status = 401, body = Problem),
+    (status = 204),
 ))]
 async fn log_out_everywhere(
     State(users): Shared,

@@ -152,6 +152,33 @@ fn what_is_too_much_for_the_upstreams_is_refused_at_once() {
 }
 
 #[test]
+fn a_rush_is_let_in_for_as_long_as_it_is_one() {
+    let (backend, go) = waiting();
+    let lb = balancer(
+        &[&backend],
+        "upstreams.max_in_flight = 2\nupstreams.burst = \"200ms\"",
+    );
+    let is_told = |what: &str| {
+        let told = lb.run("upstreams").stdout;
+        String::from_utf8_lossy(&told).contains(what)
+    };
+    wait_for("room for a rush", || is_told("\"limit\":6"));
+    // More than two, and nobody is refused.
+    let mut streams: Vec<_> = (0..4).map(|_| connect(&lb)).collect();
+    for stream in &mut streams {
+        stream.write_all(KEPT).expect("it is read");
+    }
+    wait_for("four in flight", || is_told("\"in_flight\":4"));
+    wait_for("a queue that stands", || is_told("\"limit\":2"));
+    assert_eq!(status(&get(&lb, "/")), 503);
+    drop(go);
+    for stream in &mut streams {
+        assert_eq!(status(&read_answer(stream)), 200);
+    }
+    wait_for("room for a rush again", || is_told("\"limit\":6"));
+}
+
+#[test]
 fn an_ejection_is_told_with_its_moment_and_good_answers_with_their_time() {
     let (good, bad) = (
         Backend::content(),

@@ -3,10 +3,14 @@
 use std::collections::HashSet;
 
 use anyhow::{Context, ensure};
+use reqwest::Method;
 use serde_json::json;
 
 use super::Report;
-use crate::shopper::Shopper;
+use crate::shopper::{Answer, Shopper};
+
+/// No order has this id.
+const NOBODYS: &str = "00000000-0000-8000-8000-000000000000";
 
 pub(super) async fn check(report: &mut Report, base: &str) {
     report
@@ -152,15 +156,43 @@ async fn way(base: &str) -> anyhow::Result<String> {
     Ok(timing.to_owned())
 }
 
+/// What it says of who must be logged in is what a guest sees.
 async fn openapi(base: &str) -> anyhow::Result<String> {
-    let answer = Shopper::guest(base)?.get("/openapi.json").await?;
+    let guest = Shopper::guest(base)?;
+    let answer = guest.get("/openapi.json").await?;
     let document = answer.expect(200)?.json()?;
     let paths = document["paths"].as_object().context("no paths")?;
     ensure!(
         paths.keys().any(|path| path.ends_with("/orders")),
         "no orders in it"
     );
-    Ok(format!("{} paths", paths.len()))
+    let mut asked = 0;
+    for (path, operations) in paths {
+        let operations = operations.as_object().context("no operations")?;
+        for (method, operation) in operations {
+            // Of nobody's, and of no product.
+            let path = path.replace("{id}", NOBODYS).replace("{sku}", "NONE");
+            let method = Method::from_bytes(method.to_uppercase().as_bytes())?;
+            let answer = Answer::of(guest.request(method.clone(), &path)).await?;
+            let security = operation["security"].as_array();
+            let must = security.is_some_and(|ways| !ways.contains(&json!({})));
+            ensure!(
+                (answer.status == 401) == must,
+                "{method} {path} without a session: {}, and the document says {}",
+                answer.status,
+                if must {
+                    "that it needs one"
+                } else {
+                    "that it needs none"
+                }
+            );
+            asked += 1;
+        }
+    }
+    Ok(format!(
+        "{} paths; {asked} operations asked as a guest",
+        paths.len()
+    ))
 }
 
 async fn log_in_and_out(base: &str) -> anyhow::Result<String> {

@@ -218,6 +218,7 @@ pub(crate) async fn run(compose: &Compose, drill: Drill, as_json: bool) -> anyho
     if as_json {
         let mut said = serde_json::to_value(&report)?;
         said["holds"] = json!(report.outcome() == Outcome::Kept);
+        said["outcome"] = json!(report.outcome());
         println!("{said}");
     } else {
         report.tell();

@@ -50,11 +50,19 @@ pub(crate) struct Figures {
     pub(crate) requests: usize,
     pub(crate) failed: usize,
     pub(crate) failed_gets: usize,
-    /// How many failed with which status; 0 is no answer.
-    pub(crate) failed_with: BTreeMap<u16, usize>,
+    /// By status; 0 is no answer.
+    pub(crate) failed_with: BTreeMap<u16, Failures>,
     pub(crate) gets_over_1s: usize,
     pub(crate) p50_ms: f64,
     pub(crate) p99_ms: f64,
+}
+
+/// How many failed in one way, and when.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct Failures {
+    pub(crate) times: usize,
+    pub(crate) first: f64,
+    pub(crate) last: f64,
 }
 
 impl Series {
@@ -187,7 +195,15 @@ impl Figures {
             figures.requests += 1;
             if !request.ok {
                 figures.failed += 1;
-                *figures.failed_with.entry(request.status).or_default() += 1;
+                let (status, at) = (request.status, request.at);
+                let failures = figures.failed_with.entry(status).or_insert(Failures {
+                    times: 0,
+                    first: at,
+                    last: at,
+                });
+                failures.times += 1;
+                failures.first = failures.first.min(at);
+                failures.last = failures.last.max(at);
             }
             figures.failed_gets += usize::from(!request.ok && request.is_get);
             figures.gets_over_1s += usize::from(request.is_get && request.ms > 1_000.0);
