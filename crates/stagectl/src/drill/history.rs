@@ -51,6 +51,10 @@ impl Verdict {
         verdict.ages.sort();
         verdict
     }
+
+    pub(super) fn older_than(&self, limit: Duration) -> usize {
+        self.ages.iter().filter(|age| **age > limit).count()
+    }
 }
 
 /// What one read shows.
@@ -131,6 +135,8 @@ mod tests {
         let verdict = judged(&[(160, 165, 5), (260, 265, 5), (215, 220, 7)]);
         assert_eq!(verdict.ages, [ms(50), ms(150)]);
         assert_eq!(verdict.impossible, 0);
+        assert_eq!(verdict.older_than(ms(100)), 1);
+        assert_eq!(verdict.older_than(ms(150)), 0);
     }
 
     #[test]
