@@ -75,7 +75,8 @@ async fn product(
 
 /// Adds goods to the stock, or writes some off. For staff. The same `Idempotency-Key` again counts
 /// once; without one, each request counts.
-#[utoipa::path(post, path = "/api/v1/products/{sku}/stock", security(("token" = []), ("cookie" = [])),
+#[utoipa::path(post, path = "/api/v1/products/{sku}/stock",
+    security(("token" = []), ("cookie" = [])),
     params(("sku" = Sku, Path), ("Idempotency-Key" = Option<String>, Header)),
     request_body = NewDelivery, responses(
     (status = 200, body = StockLevel), (status = 403, body = Problem),

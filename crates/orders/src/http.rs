@@ -58,7 +58,8 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 }
 
 /// The cart, at today's prices.
-#[utoipa::path(get, path = "/api/v1/cart", security(("token" = []), ("cookie" = [])), responses((status = 200, body = Cart)))]
+#[utoipa::path(get, path = "/api/v1/cart",
+    security(("token" = []), ("cookie" = [])), responses((status = 200, body = Cart)))]
 async fn cart(
     State(orders): Shared,
     Context(ctx): Context,
@@ -74,7 +75,8 @@ struct NewQuantity {
 }
 
 /// Sets how many of a product are in the cart.
-#[utoipa::path(put, path = "/api/v1/cart/items/{sku}", security(("token" = []), ("cookie" = [])), params(("sku" = Sku, Path)),
+#[utoipa::path(put, path = "/api/v1/cart/items/{sku}",
+    security(("token" = []), ("cookie" = [])), params(("sku" = Sku, Path)),
     request_body = NewQuantity,
     responses((status = 200, body = Cart), (status = 422, body = Problem)))]
 async fn put_cart_item(
@@ -92,7 +94,8 @@ async fn put_cart_item(
 }
 
 /// Takes a product out of the cart.
-#[utoipa::path(delete, path = "/api/v1/cart/items/{sku}", security(("token" = []), ("cookie" = [])), params(("sku" = Sku, Path)),
+#[utoipa::path(delete, path = "/api/v1/cart/items/{sku}",
+    security(("token" = []), ("cookie" = [])), params(("sku" = Sku, Path)),
     responses((status = 200, body = Cart)))]
 async fn remove_cart_item(
     State(orders): Shared,
@@ -106,7 +109,8 @@ async fn remove_cart_item(
 }
 
 /// Places an order. The same `Idempotency-Key` again: the first answer again.
-#[utoipa::path(post, path = "/api/v1/orders", security(("token" = []), ("cookie" = [])), request_body = NewOrder,
+#[utoipa::path(post, path = "/api/v1/orders",
+    security(("token" = []), ("cookie" = [])), request_body = NewOrder,
     params(("Idempotency-Key" = String, Header)),
     responses((status = 201, body = Order), (status = 400, body = Problem),
               (status = 409, body = Problem), (status = 422, body = Problem)))]
@@ -127,7 +131,8 @@ async fn place(
 }
 
 /// The user's orders, newest first.
-#[utoipa::path(get, path = "/api/v1/orders", security(("token" = []), ("cookie" = [])), params(PageQuery),
+#[utoipa::path(get, path = "/api/v1/orders",
+    security(("token" = []), ("cookie" = [])), params(PageQuery),
     responses((status = 200, body = Page<Order>), (status = 400, body = Problem)))]
 async fn list(
     State(orders): Shared,
@@ -144,7 +149,8 @@ async fn list(
 }
 
 /// Everybody's orders, newest first. For staff.
-#[utoipa::path(get, path = "/api/v1/orders/all", security(("token" = []), ("cookie" = [])), params(PageQuery),
+#[utoipa::path(get, path = "/api/v1/orders/all",
+    security(("token" = []), ("cookie" = [])), params(PageQuery),
     responses((status = 200, body = Listing), (status = 400, body = Problem),
               (status = 403, body = Problem)))]
 async fn list_all(
@@ -162,7 +168,8 @@ async fn list_all(
 }
 
 /// One of the user's orders.
-#[utoipa::path(get, path = "/api/v1/orders/{id}", security(("token" = []), ("cookie" = [])), params(("id" = OrderId, Path)),
+#[utoipa::path(get, path = "/api/v1/orders/{id}",
+    security(("token" = []), ("cookie" = [])), params(("id" = OrderId, Path)),
     responses((status = 200, body = Order), (status = 404, body = Problem)))]
 async fn order(
     State(orders): Shared,
@@ -175,7 +182,8 @@ async fn order(
 }
 
 /// Cancels a placed order; its stock goes back.
-#[utoipa::path(post, path = "/api/v1/orders/{id}/cancel", security(("token" = []), ("cookie" = [])), params(("id" = OrderId, Path)),
+#[utoipa::path(post, path = "/api/v1/orders/{id}/cancel",
+    security(("token" = []), ("cookie" = [])), params(("id" = OrderId, Path)),
     responses((status = 200, body = Order), (status = 404, body = Problem),
               (status = 409, body = Problem)))]
 async fn cancel(
@@ -197,7 +205,8 @@ struct ReportQuery {
 }
 
 /// What was sold in the last days, today included (UTC). For staff.
-#[utoipa::path(get, path = "/api/v1/reports/sales", security(("token" = []), ("cookie" = [])), params(ReportQuery),
+#[utoipa::path(get, path = "/api/v1/reports/sales",
+    security(("token" = []), ("cookie" = [])), params(ReportQuery),
     responses((status = 200, body = SalesReport), (status = 403, body = Problem)))]
 async fn sales_report(
     State(orders): Shared,

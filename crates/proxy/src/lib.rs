@@ -30,6 +30,7 @@ mod patrol;
 mod pool;
 pub mod program;
 mod protocol;
+mod queue;
 mod refusal;
 mod reload;
 mod retry;

@@ -13,53 +13,8 @@ use crate::cluster::Ejections;
 use crate::config::UpstreamsConfig;
 use crate::health::{Probation, Status};
 use crate::outlier::{Outlier, Tally};
+use crate::queue::{Length, Queue};
 use crate::upstream::Upstream;
-
-/// Whether its requests are a queue that drains or one that stands: the good and the bad queue of `CoDel`
-/// (Nichols and Jacobson, 2012), which goes by how long each has waited. We go by how many are in flight,
-/// ten times a second: that needs no clock on a request's way.
-#[derive(Debug)]
-struct Queue {
-    stands: bool,
-    length: Length,
-    /// Since when it is as long as that.
-    since: Instant,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Length {
-    /// No more than half of what may be in flight where it stands.
-    Short,
-    Middling,
-    /// More than that.
-    Long,
-}
-
-impl Queue {
-    fn new(now: Instant) -> Queue {
-        Queue {
-            stands: false,
-            length: Length::Short,
-            since: now,
-        }
-    }
-
-    /// It stands once it was long for all of `burst`, and drains once it was short for as long: what is
-    /// short for a moment under too much load is no sign that the load is over.
-    fn look(&mut self, now: Instant, length: Length, burst: Duration) {
-        if length != self.length {
-            self.since = now;
-            self.length = length;
-        }
-        if now.duration_since(self.since) >= burst {
-            match length {
-                Length::Short => self.stands = false,
-                Length::Middling => {}
-                Length::Long => self.stands = true,
-            }
-        }
-    }
-}
 
 #[derive(Debug)]
 pub(crate) struct Member {

@@ -52,7 +52,8 @@ async fn register(
 }
 
 /// The user who asks.
-#[utoipa::path(get, path = "/api/v1/users/me", security(("token" = []), ("cookie" = [])), responses(
+#[utoipa::path(get, path = "/api/v1/users/me",
+    security(("token" = []), ("cookie" = [])), responses(
     (status = 200, body = User),
 ))]
 async fn me(
@@ -71,7 +72,8 @@ struct UserChange {
 }
 
 /// Changes the user who asks.
-#[utoipa::path(patch, path = "/api/v1/users/me", security(("token" = []), ("cookie" = [])), request_body = UserChange, responses(
+#[utoipa::path(patch, path = "/api/v1/users/me",
+    security(("token" = []), ("cookie" = [])), request_body = UserChange, responses(
     (status = 200, body = User), (status = 422, body = Problem),
 ))]
 async fn change_me(
@@ -109,7 +111,8 @@ async fn log_in(
 }
 
 /// Logs out. Who is not logged in has nothing to end, and that is fine.
-#[utoipa::path(delete, path = "/api/v1/sessions/current", security((), ("token" = []), ("cookie" = [])),
+#[utoipa::path(delete, path = "/api/v1/sessions/current",
+    security((), ("token" = []), ("cookie" = [])),
     responses((status = 204)))]
 async fn log_out(
     State(users): Shared,
@@ -124,7 +127,8 @@ async fn log_out(
 }
 
 /// Logs out everywhere: ends all sessions of the user who asks, this one too.
-#[utoipa::path(delete, path = "/api/v1/sessions", security(("token" = []), ("cookie" = [])), responses(
+#[utoipa::path(delete, path = "/api/v1/sessions",
+    security(("token" = []), ("cookie" = [])), responses(
     (status = 204),
 ))]
 async fn log_out_everywhere(
